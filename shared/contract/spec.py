@@ -1,0 +1,112 @@
+"""What a model's file may say: its columns are its contract, its pipeline is its code, its policy its patience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from shared.contract.metrics import Metric
+from shared.errors import PermanentError
+from shared.settings import IDENTIFIER
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+STRING, INT64, FLOAT64, BOOL, TIMESTAMP = "STRING", "INT64", "FLOAT64", "BOOL", "TIMESTAMP"
+Type = Literal["STRING", "INT64", "FLOAT64", "BOOL", "TIMESTAMP"]
+ROWS = {"1k": 1_000, "200k": 200_000, "all": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a drop: its type, and what its values may be.
+
+    A TIMESTAMP is read in ISO form, with an offset or in `zone` (an IANA name, default UTC), or in the one `format`
+    (strptime letters) that is declared; nothing is guessed. `min` and `max` are inclusive; those of a TIMESTAMP are
+    ISO dates. A column is a feature unless it is the target or says `feature=False`.
+    """
+
+    name: str
+    type: Type
+    nullable: bool = False
+    min: float | str | None = None
+    max: float | str | None = None
+    allowed: tuple[str | int, ...] = ()
+    row_key: bool = False
+    event_time: bool = False
+    target: bool = False
+    feature: bool = True
+    zone: str = "UTC"
+    format: str | None = None
+
+    @property
+    def is_feature(self) -> bool:
+        """Whether the pipeline sees it, in training and in a request for a prediction."""
+        return self.feature and not self.target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """When a challenger is trained, and what it has to show before it serves."""
+
+    max_age_days: float = 31
+    decline_skill: float = 0.05
+    decline_drops: int = 2
+    decline_of_drops: int = 3
+    drift_psi: float = 0.25
+    judge_drops: int = 3
+    min_holdout_rows: int = 100
+    min_gain_relative: float = 0.0
+    slice_margin_relative: float = 0.10
+    min_slice_rows: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A model of the user's: one file in `shared/models/`, whose variable and file have the model's name."""
+
+    title: str
+    columns: Sequence[Column]
+    pipeline: Callable[[Mapping[str, Any]], Pipeline]
+    metric: Metric
+    params: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: str = "in the pipeline"
+    baseline: Literal["mean", "median", "prior"] = "mean"
+    slices: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    min_rows: int = 100
+    max_rejected_share: float = 0.30
+    max_unpacked_bytes: int = 4 * 2**30
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.columns]
+        for name in names:
+            if not IDENTIFIER.fullmatch(name):
+                raise PermanentError(f'"{name}" cannot be a column.', "Use a-z, 0-9 and _, starting with a letter.")
+        if len(set(names)) < len(names):
+            raise PermanentError(f"a column of {self.title} is declared twice: {', '.join(names)}.")
+        for role in ("target", "event_time"):
+            if sum(getattr(column, role) for column in self.columns) != 1:
+                raise PermanentError(f"{self.title} needs exactly one column with {role}=True.")
+        if self.event_time.type != TIMESTAMP or self.event_time.nullable:
+            raise PermanentError(f"the event time of {self.title} must be a TIMESTAMP that is never null.")
+
+    @property
+    def target(self) -> Column:
+        return next(column for column in self.columns if column.target)
+
+    @property
+    def event_time(self) -> Column:
+        return next(column for column in self.columns if column.event_time)
+
+    @property
+    def row_key(self) -> list[Column]:
+        """The columns that identify a row; empty: the row's own digest does."""
+        return [column for column in self.columns if column.row_key]
+
+    @property
+    def features(self) -> list[Column]:
+        return [column for column in self.columns if column.is_feature]
