@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from shared.contract.metrics import Metric
 from shared.errors import PermanentError
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-STRING, INT64, FLOAT64, BOOL, TIMESTAMP = "STRING", "INT64", "FLOAT64", "BOOL", "TIMESTAMP"
+STRING: Final = "STRING"
+INT64: Final = "INT64"
+FLOAT64: Final = "FLOAT64"
+BOOL: Final = "BOOL"
+TIMESTAMP: Final = "TIMESTAMP"
 Type = Literal["STRING", "INT64", "FLOAT64", "BOOL", "TIMESTAMP"]
 ROWS = {"1k": 1_000, "200k": 200_000, "all": None}
 
@@ -93,6 +97,8 @@ class ModelSpec:
                 raise PermanentError(f"{self.title} needs exactly one column with {role}=True.")
         if self.event_time.type != TIMESTAMP or self.event_time.nullable:
             raise PermanentError(f"the event time of {self.title} must be a TIMESTAMP that is never null.")
+        if self.target.type not in (INT64, FLOAT64, BOOL) or self.target.nullable:
+            raise PermanentError(f"the target of {self.title} must be INT64, FLOAT64 or BOOL, and never null.")
 
     @property
     def target(self) -> Column:
