@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
-from shared.contract.spec import FLOAT64, INT64, TIMESTAMP, Column, ModelSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
+from shared.contract.spec import TIMESTAMP, Column, ModelSpec
 
 DECILES = np.arange(0.1, 1.0, 0.1)
 MOST_CATEGORIES = 20
@@ -26,10 +25,10 @@ def watched(spec: ModelSpec) -> list[Column]:
 def profile(frame: pd.DataFrame, columns: Sequence[Column]) -> dict[str, Any]:
     """What is remembered of the training rows, as JSON can hold it: per column its bins and the rows in each.
 
-    A number's bins are cut at its deciles; a category's are its most frequent values. The last two bins of a category
-    are all other values and nulls; the last one of a number is nulls.
+    A number's bins are cut at its deciles, the last one holds nulls. What has few values, or no order, has a bin for
+    each of its most frequent values, then one for all others, then one for nulls.
     """
-    bins = {column.name: _bins(frame[column.name], column) for column in columns}
+    bins = {column.name: _bins(frame[column.name]) for column in columns}
     return {
         "rows": len(frame),
         "columns": {name: {**kept, "counts": _counts(frame[name], kept)} for name, kept in bins.items()},
@@ -69,25 +68,30 @@ def drifted(profile: dict[str, Any], indices: dict[str, float], limit: float, ro
     }
 
 
-def _bins(values: pd.Series, column: Column) -> dict[str, list[Any]]:
-    known = values.dropna()
-    if column.type in (INT64, FLOAT64):
-        edges = np.unique(np.quantile(known.to_numpy(dtype=float), DECILES)) if len(known) else np.array([])
-        return {"edges": edges.tolist()}
-    return {"values": known.astype(str).value_counts().index[:MOST_CATEGORIES].tolist()}
+def _bins(values: pd.Series) -> dict[str, list[Any]]:
+    known = _known(values)
+    if is_numeric_dtype(known) and known.nunique() > MOST_CATEGORIES:
+        return {"edges": np.unique(np.quantile(known, DECILES)).tolist()}
+    return {"values": known.value_counts().index[:MOST_CATEGORIES].tolist()}
 
 
-def _counts(values: pd.Series, bins: dict[str, list[Any]]) -> list[int]:
+def _counts(values: pd.Series, bins: dict[str, Any]) -> list[int]:
     """Rows in each bin, nulls last."""
-    known = values.dropna()
+    known = _known(values)
     if "edges" in bins:
-        places = np.searchsorted(bins["edges"], known.to_numpy(dtype=float), side="right")
+        places = np.searchsorted(bins["edges"], known, side="right")
         counts = np.bincount(places, minlength=len(bins["edges"]) + 1).tolist()
     else:
-        by_value = known.astype(str).value_counts()
+        by_value = known.value_counts()
         counts = [int(by_value.get(value, 0)) for value in bins["values"]]
         counts.append(len(known) - sum(counts))
     return [*counts, len(values) - len(known)]
+
+
+def _known(values: pd.Series) -> pd.Series:
+    """What is not null: as floats, since nulls elsewhere in a column make its whole numbers floats, or as strings."""
+    known = values.dropna().infer_objects()
+    return known.astype(float if is_numeric_dtype(known) else str)
 
 
 def _psi(then: np.ndarray, now: np.ndarray) -> float:

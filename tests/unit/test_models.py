@@ -101,6 +101,13 @@ def test_it_learns_from_rows_that_obey_its_contract(name: str) -> None:
     assert np.isfinite(metrics[f"holdout_{spec.metric.name}"])
 
 
+def test_a_nullable_column_may_be_null_in_every_training_row(name: str) -> None:
+    spec = model(name)
+    nothing_yet = {column.name: None for column in spec.columns if column.nullable}
+    pipeline = fitted(spec, rows(spec).assign(**nothing_yet))
+    assert np.isfinite(predictions(spec, pipeline, rows(spec, seed=1))).all()
+
+
 def test_it_predicts_one_row_that_came_as_json(name: str) -> None:
     spec = model(name)
     frame = rows(spec)
