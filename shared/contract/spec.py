@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from shared.contract.metrics import Metric
@@ -23,7 +23,7 @@ Type = Literal["STRING", "INT64", "FLOAT64", "BOOL", "TIMESTAMP"]
 ROWS = {"1k": 1_000, "200k": 200_000, "all": None}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Column:
     """One column of a drop: its type, and what its values may be.
 
@@ -34,6 +34,7 @@ class Column:
 
     name: str
     type: Type
+    _: KW_ONLY
     nullable: bool = False
     min: float | str | None = None
     max: float | str | None = None

@@ -16,7 +16,7 @@ from shared.contract.catalog import model
 from shared.contract.spec import FLOAT64, INT64, STRING, Column
 from shared.evaluation import drift
 
-WATCHED = [Column(name="km", type=FLOAT64), Column(name="kind", type=STRING), Column(name="seats", type=INT64)]
+WATCHED = [Column("km", FLOAT64), Column("kind", STRING), Column("seats", INT64)]
 
 
 def rides(count: int, seed: int, **changed: Any) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def test_the_same_rows_have_an_index_of_zero() -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.none(), max_size=60), st.lists(st.floats(-1e6, 1e6) | st.none(), max_size=60))
 def test_the_index_is_finite_and_never_negative(then: list[float | None], now: list[float | None]) -> None:
-    columns = [Column(name="km", type=FLOAT64, nullable=True)]
+    columns = [Column("km", FLOAT64, nullable=True)]
     kept = json.loads(json.dumps(drift.profile(pd.DataFrame({"km": then}), columns)))
     index = drift.psi(kept, pd.DataFrame({"km": now}))["km"]
     assert math.isfinite(index) and index >= 0
@@ -84,7 +84,7 @@ def test_a_column_that_was_always_null_has_drifted_when_it_is_filled() -> None:
 
 @pytest.mark.parametrize("known", [[1, 2, 2], [True, False, False]])
 def test_a_null_does_not_turn_its_neighbours_into_other_values(known: list[Any]) -> None:
-    kept = drift.profile(pd.DataFrame({"seats": known * 2_000}), [Column(name="seats", type=INT64)])
+    kept = drift.profile(pd.DataFrame({"seats": known * 2_000}), [Column("seats", INT64)])
     one_null = pd.DataFrame({"seats": [*known * 2_000, None]})
     assert drift.psi(kept, one_null)["seats"] < 0.01
 

@@ -77,9 +77,9 @@ def scored(metric: Metric, challenger: float, champion: float, **given: float) -
 
 def spec_of(metric: Metric = MAE, **policy: Any) -> ModelSpec:
     columns = [
-        Column(name="at", type=TIMESTAMP, event_time=True),
-        Column(name="kind", type=FLOAT64),
-        Column(name="fare", type=FLOAT64, target=True),
+        Column("at", TIMESTAMP, event_time=True),
+        Column("kind", FLOAT64),
+        Column("fare", FLOAT64, target=True),
     ]
     slices = {"a": lambda rides: rides["kind"] == 1, "b": lambda rides: rides["kind"] == 2}
     return ModelSpec(

@@ -25,12 +25,12 @@ from shared.evaluation.scores import (
 
 def spec_of(**given: Any) -> ModelSpec:
     columns = [
-        Column(name="at", type=TIMESTAMP, event_time=True),
-        Column(name="ride", type=STRING, row_key=True),
-        Column(name="kind", type=STRING),
-        Column(name="km", type=FLOAT64, nullable=True),
-        Column(name="seats", type=INT64),
-        Column(name="fare", type=given.pop("target", FLOAT64), target=True),
+        Column("at", TIMESTAMP, event_time=True),
+        Column("ride", STRING, row_key=True),
+        Column("kind", STRING),
+        Column("km", FLOAT64, nullable=True),
+        Column("seats", INT64),
+        Column("fare", given.pop("target", FLOAT64), target=True),
     ]
     said: dict[str, Any] = {"metric": MAE, "slices": SLICES} | given
     return ModelSpec(title="Rides", columns=columns, pipeline=dict, **said)
