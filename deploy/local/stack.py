@@ -1,0 +1,139 @@
+"""The laptop's stack, for the command line and for tests: up, down, what runs, and the environment to use it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from deploy.local import processes, state
+from deploy.local.layout import ROOT, Layout
+from deploy.local.parts import SERVERS
+from deploy.local.supervisor import Options, Supervisor
+from shared.errors import TidewheelError
+
+Progress = Callable[[str], None]
+STOP_SECONDS = 60.0
+# What a detached supervisor says while it runs, and what it says when it gives up.
+DIARY, FAILURE = "supervisor.log", "supervisor.err"
+
+
+def up(
+    home: Path,
+    *,
+    detach: bool = False,
+    fresh: bool = False,
+    ports: dict[str, int] | None = None,
+    pubsub: str = "tidewheel",
+    on_progress: Progress = print,
+    functions: Path = ROOT / "functions",
+    servers: tuple[str, ...] = SERVERS,
+) -> None:
+    """Start the stack: in this process until Ctrl-C, or detached, returning when it is ready.
+
+    Raises:
+        TidewheelError: it runs already, a wanted port is taken, or a part could not be started.
+    """
+    options = Options(
+        home=home, fresh=fresh, ports=ports or {}, pubsub=pubsub, functions=functions.absolute(), servers=servers
+    )
+    if detach:
+        _up_detached(options, on_progress)
+    else:
+        Supervisor(options, on_progress).run()
+
+
+def down(home: Path) -> bool:
+    """Stop the stack and wait until nothing of it is left; whether there was one."""
+    layout = Layout(home.absolute())
+    running = state.read(layout)
+    if running is None:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(running["pid"], signal.SIGTERM)
+    if not _wait_unlocked(layout, STOP_SECONDS):
+        # Its guard ends the parts.
+        with suppress(ProcessLookupError):
+            os.kill(running["pid"], signal.SIGKILL)
+        _wait_unlocked(layout, STOP_SECONDS)
+    return True
+
+
+def read_state(home: Path) -> dict[str, Any] | None:
+    """What the supervisor says about the stack; None when it does not run."""
+    return state.read(Layout(home.absolute()))
+
+
+def stack_env(home: Path) -> dict[str, str]:
+    """The environment in which code and official clients talk to the stack.
+
+    Raises:
+        TidewheelError: it does not run.
+    """
+    running = read_state(home)
+    if running is None:
+        raise TidewheelError("the stack is not running.", 'Start it with "tidewheel up".')
+    return running["env"]
+
+
+def parts(home: Path) -> list[dict[str, Any]]:
+    """Every part that runs: name, kind, pid, port, state, restarts, memory_mb and log."""
+    layout, running = Layout(home.absolute()), read_state(home) or {"parts": []}
+    return [_measured(part, layout) for part in running["parts"] if part["kind"] != "task"]
+
+
+def _measured(part: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    memory = processes.memory_mb(part["pid"]) if part["pid"] else 0.0
+    return {**part, "memory_mb": memory, "log": str(layout.log(part["name"]))}
+
+
+def _up_detached(options: Options, on_progress: Progress) -> None:
+    layout = Layout(options.home.absolute())
+    if state.is_locked(layout.lock):
+        raise state.running_already(layout)
+    layout.home.mkdir(parents=True, exist_ok=True)
+    supervisor = _start_supervisor(options, layout)
+    told: set[str] = set()
+    while supervisor.poll() is None:
+        running = state.read(layout) or {"parts": [], "phase": "starting", "pid": None}
+        _tell_news(running, told, on_progress)
+        if running["phase"] == "ready" and running["pid"] == supervisor.pid:
+            return
+        time.sleep(0.05)
+    raise TidewheelError((layout.home / FAILURE).read_text(errors="replace").strip())
+
+
+def _start_supervisor(options: Options, layout: Layout) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "deploy.local.supervisor", options.to_json()]
+    with (layout.home / DIARY).open("wb") as diary, (layout.home / FAILURE).open("wb") as failure:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=diary,
+            stderr=failure,
+            start_new_session=True,
+        )
+
+
+def _tell_news(running: dict[str, Any], told: set[str], on_progress: Progress) -> None:
+    for part in running["parts"]:
+        if part["state"] == "up" and part["kind"] != "task" and part["name"] not in told:
+            told.add(part["name"])
+            on_progress(f"{part['name']} is up.")
+
+
+def _wait_unlocked(layout: Layout, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while state.is_locked(layout.lock):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
