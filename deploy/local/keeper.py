@@ -42,9 +42,7 @@ class Keeper:
             self._ended(self._process.returncode)
         elif self.state == "starting":
             self._look()
-        elif self.state == "down" and not self.given_up and all(name in up for name in self.part.after):
-            self._start()
-        elif self.state == "restarting" and self._clock() >= self._since:
+        elif self._may_start(up):
             self._start()
 
     def again(self) -> None:
@@ -68,6 +66,11 @@ class Keeper:
             self._clear()
         self.state = "down"
 
+    def _may_start(self, up: Container[str]) -> bool:
+        if self.state == "restarting":
+            return self._clock() >= self._since
+        return self.state == "down" and not self.given_up and all(name in up for name in self.part.after)
+
     def _start(self) -> None:
         part = self.part
         self._process = processes.start(part.command, env=part.env, log=self._layout.log(part.name), cwd=ROOT)
@@ -76,13 +79,17 @@ class Keeper:
 
     def _look(self) -> None:
         age = self._clock() - self._since
-        if self.part.port and probe.answers(self.part.port, self.part.health_path):
-            self._be("up")
-        elif self.part.kind == "consumer" and age > 1.0:
+        if self._answers(age):
             self._be("up")
         elif age > START_SECONDS:
             log.warning("%s did not answer within %.0f s", self.part.name, START_SECONDS)
             self._died()
+
+    def _answers(self, age_seconds: float) -> bool:
+        if self.part.port:
+            return probe.answers(self.part.port, self.part.health_path)
+        # A consumer has no door to knock at: it is up when it has not fallen at once.
+        return self.part.kind == "consumer" and age_seconds > 1.0
 
     def _ended(self, code: int) -> None:
         if self.part.kind == "task" and code == 0:

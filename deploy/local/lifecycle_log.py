@@ -54,6 +54,15 @@ class Journal:
     def __init__(self, project: str, dataset: str) -> None:
         self._project, self._name = project, f"{project}.{dataset}.{TABLE}"
 
+    def make(self) -> None:
+        """Make the table if it is missing, so that it can be asked before the first event."""
+        from google.cloud import bigquery
+
+        schema = [bigquery.SchemaField(name, kind) for name, kind in COLUMNS.items()]
+        table = bigquery.Table(self._name, schema=schema)
+        table.time_partitioning = bigquery.TimePartitioning(field="publish_time")
+        self._client.create_table(table, exists_ok=True)
+
     def append(self, rows: list[dict[str, str]]) -> None:
         """Write rows.
 
@@ -69,12 +78,7 @@ class Journal:
         from google.auth.credentials import AnonymousCredentials
         from google.cloud import bigquery
 
-        client = bigquery.Client(project=self._project, credentials=AnonymousCredentials())
-        schema = [bigquery.SchemaField(name, kind) for name, kind in COLUMNS.items()]
-        table = bigquery.Table(self._name, schema=schema)
-        table.time_partitioning = bigquery.TimePartitioning(field="publish_time")
-        client.create_table(table, exists_ok=True)
-        return client
+        return bigquery.Client(project=self._project, credentials=AnonymousCredentials())
 
 
 class Tap:
@@ -157,12 +161,13 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     project = os.environ["GOOGLE_CLOUD_PROJECT"]
+    journal = Journal(project, os.environ["TIDEWHEEL_DATASET"])
+    journal.make()
     subscriber = connect(os.environ["PUBSUB_EMULATOR_HOST"])
     entries: queue.Queue[Entry] = queue.Queue(maxsize=4 * MOST_ROWS)
     for topic in TOPICS:
         tap = Tap(subscriber, f"projects/{project}/subscriptions/log-{topic}", entries)
         threading.Thread(target=tap.run, daemon=True).start()
-    journal = Journal(project, os.environ["TIDEWHEEL_DATASET"])
     for batch in batches(entries):
         try:
             record(batch, journal, subscriber)

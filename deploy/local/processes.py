@@ -26,7 +26,7 @@ def start(command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Pat
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent if LIBC else None,
+            preexec_fn=_end_with_parent if LIBC else None,  # noqa: PLW1509 - the supervisor has no threads
         )
 
 

@@ -83,7 +83,8 @@ class Conditions:
 
 
 # What the request in hand demands: the emulator's handlers do not pass a query on to the store.
-DEMANDED: ContextVar[Conditions] = ContextVar("demanded", default=Conditions())
+NOTHING = Conditions()
+DEMANDED: ContextVar[Conditions] = ContextVar("demanded", default=NOTHING)
 
 
 def _generation(current: Resource | None) -> int:

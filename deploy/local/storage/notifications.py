@@ -42,6 +42,8 @@ class Announcer(threading.Thread):
         from google.api_core.exceptions import GoogleAPIError
 
         pause = 0.1
+        # Now, beside the start of everything else, rather than when the first object lands.
+        _ = self._publisher
         while True:
             self._news.wait()
             self._news.clear()

@@ -16,7 +16,7 @@ from gcp_storage_emulator.storage import Storage
 
 from deploy.local.storage.blobs import Blobs
 from deploy.local.storage.catalog import Catalog
-from deploy.local.storage.conditions import DEMANDED, Conditions, Refused
+from deploy.local.storage.conditions import DEMANDED, NOTHING, Conditions, Refused
 
 Resource = dict[str, Any]
 UPDATE_INTERVAL_SECONDS = 1.0
@@ -88,7 +88,7 @@ class Objects(Storage):
     def get_file(self, bucket_name: str, file_name: str, show_error: bool = True) -> bytes:
         return self.read(bucket_name, file_name)[1]
 
-    def read(self, bucket_name: str, file_name: str, conditions: Conditions = Conditions()) -> tuple[Resource, bytes]:
+    def read(self, bucket_name: str, file_name: str, conditions: Conditions = NOTHING) -> tuple[Resource, bytes]:
         """Metadata and content of one and the same generation."""
         with self.lock:
             resource = self.get_file_obj(bucket_name, file_name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from http import HTTPStatus, server
 
 from gcp_storage_emulator.exceptions import NotFound
@@ -25,6 +26,11 @@ class StorageServer(server.ThreadingHTTPServer):
     def __init__(self, host: str, port: int, objects: Objects) -> None:
         self.objects = objects
         super().__init__((host, port), Connection)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that has gone is no error; everything else is said in full."""
+        if not isinstance(sys.exception(), ConnectionError):
+            log.exception("A request from %s could not be answered", client_address)
 
 
 class Connection(server.BaseHTTPRequestHandler):
