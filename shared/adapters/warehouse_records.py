@@ -1,0 +1,91 @@
+"""What is written down for people: scores of versions on drops, and the log of every event."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+from shared.adapters.bigquery import statement
+from shared.adapters.warehouse_tables import EVALUATIONS, LOG, Field, Tables, names
+
+_EVALUATION_KEY = ("model", "drop", "generation", "version", "slice", "metric")
+_BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Records(Tables):
+    """Evaluations and the lifecycle log."""
+
+    def append_evaluations(self, rows: list[dict[str, Any]]) -> None:
+        """Write scores; a repeated one (same model, drop, generation, version, slice, metric) replaces the earlier."""
+        unique = {tuple(row.get(column) for column in _EVALUATION_KEY): row for row in rows}
+        if unique:
+            merge = statement(
+                "merge_evaluations",
+                evaluations=self.bigquery.name("evaluations"),
+                fields=_from_json(EVALUATIONS),
+                columns=names(EVALUATIONS),
+                assignments=", ".join(
+                    f"`{column}` = mine.`{column}`" for column, _, _ in EVALUATIONS if column not in _EVALUATION_KEY
+                ),
+                values=names(EVALUATIONS, "mine."),
+            )
+            self.bigquery.run(merge, rows=_json(list(unique.values())))
+
+    def evaluations(self, model: str, drop: str | None = None) -> list[dict[str, Any]]:
+        """Scores of a model's versions, oldest first."""
+        which = "" if drop is None else "AND `drop` = @drop"
+        sql = (
+            f"SELECT {names(EVALUATIONS)} FROM {self.bigquery.name('evaluations')} WHERE model = @model {which}"
+            " ORDER BY evaluated_at, `drop`, version, metric, slice"
+        )
+        return self.bigquery.run(sql, model=model, **({} if drop is None else {"drop": drop}))
+
+    def append_log(self, rows: list[dict[str, Any]]) -> None:
+        """Write messages with the columns of Pub/Sub's BigQuery subscriptions; one that comes twice is read once."""
+        if rows:
+            select = f"SELECT {_from_json(LOG)} FROM UNNEST(JSON_QUERY_ARRAY(@rows)) AS entry"
+            sql = f"INSERT INTO {self.bigquery.name('lifecycle_log')} ({names(LOG)}) {select}"
+            self.bigquery.run(sql, rows=_json(rows))
+
+    def log(
+        self, model: str | None = None, story: str | None = None, since: datetime | None = None, limit: int = 1_000
+    ) -> list[dict[str, Any]]:
+        """The newest messages about a model or of a story, oldest first, each once; `data` and `attributes` as text."""
+        # SQL looks for the words, Python for their place: JSON functions fail on what somebody published by hand.
+        wanted = {"model": model or "", "story": story or ""}
+        sql = statement("log", log=self.bigquery.name("lifecycle_log"), columns=names(LOG))
+        rows = self.bigquery.run(sql, **wanted, since=since or _BEGINNING)
+        told = [row for row in rows if _is_about(row, model, story)]
+        return told[:limit][::-1]
+
+
+def _is_about(row: dict[str, Any], model: str | None, story: str | None) -> bool:
+    data, attributes = _object(row["data"]), _object(row["attributes"])
+    # What the bucket itself says has neither: its object's folder is the model, and its name begins the story.
+    name = str(data.get("name") or "")
+    of_model = data.get("model") or name.split("/", 1)[0]
+    of_story = attributes.get("story") or data.get("story") or name
+    return model in (None, of_model) and story in (None, of_story)
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    def plain(value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.isoformat()
+        # JSON has no NaN; a score that is not defined is null.
+        return None if value != value else value
+
+    return json.dumps([{column: plain(value) for column, value in row.items()} for row in rows])
+
+
+def _from_json(fields: list[Field]) -> str:
+    return ", ".join(f"CAST(JSON_VALUE(entry, '$.{column}') AS {kind}) AS `{column}`" for column, kind, _ in fields)
