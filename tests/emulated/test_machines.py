@@ -1,0 +1,110 @@
+"""The laptop's "VMs": a file asks for a training process, which is started, started again, and whose end is noted."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.guard import Guard
+from deploy.local.layout import ROOT, Layout
+from deploy.local.machines import Machines
+from tests.emulated import laptop
+
+WORKER = """
+import json, pathlib, sys, time
+machine = json.loads(pathlib.Path(sys.argv[1]).read_text())
+print("working", flush=True)
+time.sleep(machine.get("seconds", 0))
+sys.exit(machine.get("code", 0))
+"""
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    (tmp_path / "toy_worker.py").write_text(WORKER)
+    layout = Layout(tmp_path / "home")
+    layout.make()
+    return layout
+
+
+@pytest.fixture
+def guard() -> Iterator[Guard]:
+    guard = Guard(ROOT)
+    yield guard
+    guard.dismiss()
+
+
+def machines(layout: Layout, guard: Guard) -> Machines:
+    return Machines(layout, guard, {"PYTHONPATH": str(layout.home.parent)}, worker="toy_worker")
+
+
+def ask(layout: Layout, name: str, **wishes: object) -> Path:
+    (layout.machines / f"{name}.json").write_text(json.dumps(wishes))
+    return layout.machines / f"{name}.exit"
+
+
+def run_until_there(machines: Machines, end: Path) -> str:
+    laptop.wait_for(lambda: machines.step() or end.exists())
+    return end.read_text().strip()
+
+
+def starts(layout: Layout, name: str) -> int:
+    return layout.log(name).read_text().count("working")
+
+
+def test_a_machine_works_once_and_leaves_its_code(layout: Layout, guard: Guard) -> None:
+    park = machines(layout, guard)
+    assert run_until_there(park, ask(layout, "train-1")) == "0"
+    park.step()
+    assert (starts(layout, "train-1"), park.running()) == (1, [])
+
+
+def test_a_machine_that_fails_is_started_three_times_in_all(layout: Layout, guard: Guard, monkeypatch) -> None:
+    monkeypatch.setattr("deploy.local.machines.PAUSE_SECONDS", 0.0)
+    assert run_until_there(machines(layout, guard), ask(layout, "train-2", code=7)) == "7"
+    assert starts(layout, "train-2") == 3
+
+
+def test_a_machine_that_was_stopped_with_the_stack_is_started_again_with_it(layout: Layout, guard: Guard) -> None:
+    first = machines(layout, guard)
+    end = ask(layout, "train-3", seconds=60)
+    laptop.wait_for(lambda: first.step() or (layout.log("train-3").exists() and starts(layout, "train-3")))
+    first.ask_to_stop()
+    first.wait_until_stopped(time.monotonic() + 5)
+    assert not end.exists()
+    ask(layout, "train-3", seconds=0)
+    assert run_until_there(machines(layout, guard), end) == "0"
+
+
+def test_a_request_that_is_being_written_is_left_alone(layout: Layout, guard: Guard) -> None:
+    (layout.machines / "train-4.json").write_text('{"requ')
+    park = machines(layout, guard)
+    park.step()
+    assert park.running() == []
+    assert run_until_there(park, ask(layout, "train-4")) == "0"
+
+
+def test_the_guard_ends_what_a_dead_supervisor_leaves(tmp_path: Path) -> None:
+    script = (
+        "import subprocess, sys, time\n"
+        "from pathlib import Path\n"
+        "from deploy.local.guard import Guard\n"
+        "guard = Guard(Path.cwd())\n"
+        "child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "guard.add(child.pid)\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    import subprocess
+
+    supervisor = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    child = int(supervisor.stdout.readline())
+    assert Path(f"/proc/{child}").exists()
+    supervisor.kill()
+    supervisor.wait()
+    laptop.wait_for(lambda: not Path(f"/proc/{child}").exists())
