@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO, cast
 
 from deploy.local.processes import end_group, group_lives
 
@@ -47,7 +48,7 @@ class Guard:
 
     def dismiss(self) -> None:
         """The supervisor has ended everything itself."""
-        self._process.stdin.close()
+        self._line.close()
         self._process.wait()
 
     def _start(self) -> None:
@@ -55,12 +56,13 @@ class Guard:
         self._process = subprocess.Popen(
             command, cwd=self._cwd, stdin=subprocess.PIPE, text=True, bufsize=1, start_new_session=True
         )
+        self._line = cast(IO[str], self._process.stdin)
         for group in self._groups:
             self._tell(f"+{group}")
 
     def _tell(self, line: str) -> None:
         try:
-            self._process.stdin.write(f"{line}\n")
+            self._line.write(f"{line}\n")
         except BrokenPipeError:
             # It has died; watch() tells its successor everything.
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,8 @@ class Layout:
             shutil.rmtree(folder, ignore_errors=True)
         self.make()
 
-    def rotate_logs(self) -> None:
-        """Keep the logs of this start and of the one before."""
-        for log in self.logs.glob("*.log"):
-            log.replace(log.with_suffix(".log.1"))
+    def rotate_logs(self, names: Iterable[str]) -> None:
+        """Keep the parts' logs of this start and of the one before; a training's log is kept as it is."""
+        for log in map(self.log, names):
+            if log.exists():
+                log.replace(log.with_suffix(".log.1"))

@@ -16,5 +16,5 @@ if __name__ == "__main__":
     import mlflow.server
     from mlflow.cli import cli
 
-    mlflow.server._exec_cmd = become
+    mlflow.server._exec_cmd = become  # type: ignore[assignment]  # It takes less, and never returns.
     cli(["server", *sys.argv[1:]], prog_name="mlflow")

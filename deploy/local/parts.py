@@ -92,7 +92,9 @@ def _storage(plan: Plan, layout: Layout, ports: Mapping[str, int], env: Mapping[
         "--pubsub-topic",
         f"projects/{PROJECT}/topics/drop-received",
     ]
-    return Part(name="storage", kind="server", command=tuple(command), env=env, port=ports["storage"])
+    # Not before there are subscriptions: what a killed storage still has to announce must find its reader.
+    after = ("topics",) if "pubsub" in plan.servers else ()
+    return Part(name="storage", kind="server", command=tuple(command), env=env, port=ports["storage"], after=after)
 
 
 def _bigquery(plan: Plan, layout: Layout, ports: Mapping[str, int], env: Mapping[str, str]) -> Part:

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PROC = Path("/proc")
+Family = dict[int, list[int]]
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -50,31 +52,49 @@ def group_lives(group: int) -> bool:
     return True
 
 
-def memory_mb(pid: int) -> float:
-    """What a process and its children hold, pages that they share counted once (PSS; RSS where that is unknown)."""
-    return round(sum(_memory_kb(each) for each in [pid, *descendants(pid)]) / 1024, 1)
+def memory_mb(pid: int, family: Family) -> float:
+    """What a process and its descendants hold; pages that they share are counted once (on macOS: each time)."""
+    return round(sum(_memory_kb(each) for each in [pid, *descendants(pid, family)]) / 1024, 1)
 
 
 def _memory_kb(pid: int) -> int:
+    if not PROC.is_dir():
+        return int(_ps("-o", "rss=", "-p", str(pid)).strip() or 0)
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1])
-    return int(_ps("-o", "rss=", "-p", str(pid)).strip() or 0)
+    return 0
 
 
-def descendants(pid: int) -> list[int]:
+def descendants(pid: int, family: Family) -> list[int]:
     """Children, their children, and so on."""
-    children: dict[int, list[int]] = {}
-    for line in _ps("-A", "-o", "pid=,ppid=").splitlines():
-        child, parent = map(int, line.split())
-        children.setdefault(parent, []).append(child)
     found, todo = [], [pid]
     while todo:
-        born = children.get(todo.pop(), [])
+        born = family.get(todo.pop(), [])
         found += born
         todo += born
     return found
+
+
+def family() -> Family:
+    """The children of every process of this machine."""
+    children: Family = {}
+    for child, parent in _with_parents():
+        children.setdefault(parent, []).append(child)
+    return children
+
+
+def _with_parents() -> Iterator[tuple[int, int]]:
+    if not PROC.is_dir():
+        for line in _ps("-A", "-o", "pid=,ppid=").splitlines():
+            child, parent = line.split()
+            yield int(child), int(parent)
+        return
+    for folder in PROC.glob("[0-9]*"):
+        # A slim container has no ps. The name in parentheses may hold anything, also parentheses.
+        with suppress(OSError):
+            yield int(folder.name), int((folder / "stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _ps(*options: str) -> str:

@@ -52,7 +52,7 @@ def up(
 def down(home: Path) -> bool:
     """Stop the stack and wait until nothing of it is left; whether there was one."""
     layout = Layout(home.absolute())
-    running = state.read(layout)
+    running = _read_soon(layout)
     if running is None:
         return False
     with suppress(ProcessLookupError):
@@ -85,11 +85,20 @@ def stack_env(home: Path) -> dict[str, str]:
 def parts(home: Path) -> list[dict[str, Any]]:
     """Every part that runs: name, kind, pid, port, state, restarts, memory_mb and log."""
     layout, running = Layout(home.absolute()), read_state(home) or {"parts": []}
-    return [_measured(part, layout) for part in running["parts"] if part["kind"] != "task"]
+    family = processes.family()
+    return [_measured(part, layout, family) for part in running["parts"] if part["kind"] != "task"]
 
 
-def _measured(part: dict[str, Any], layout: Layout) -> dict[str, Any]:
-    memory = processes.memory_mb(part["pid"]) if part["pid"] else 0.0
+def _read_soon(layout: Layout) -> dict[str, Any] | None:
+    """The state; a supervisor that has just begun is given an instant to write it."""
+    deadline = time.monotonic() + state.PATIENCE_SECONDS
+    while (running := state.read(layout)) is None and state.is_locked(layout.lock) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return running
+
+
+def _measured(part: dict[str, Any], layout: Layout, family: processes.Family) -> dict[str, Any]:
+    memory = processes.memory_mb(part["pid"], family) if part["pid"] else 0.0
     return {**part, "memory_mb": memory, "log": str(layout.log(part["name"]))}
 
 
@@ -99,14 +108,25 @@ def _up_detached(options: Options, on_progress: Progress) -> None:
         raise state.running_already(layout)
     layout.home.mkdir(parents=True, exist_ok=True)
     supervisor = _start_supervisor(options, layout)
+    try:
+        ready = _wait_ready(layout, supervisor, on_progress)
+    except BaseException:
+        # Ctrl-C while waiting means the stack, too.
+        supervisor.terminate()
+        raise
+    if not ready:
+        raise TidewheelError((layout.home / FAILURE).read_text(errors="replace").strip())
+
+
+def _wait_ready(layout: Layout, supervisor: subprocess.Popen[bytes], on_progress: Progress) -> bool:
     told: set[str] = set()
     while supervisor.poll() is None:
         running = state.read(layout) or {"parts": [], "phase": "starting", "pid": None}
         _tell_news(running, told, on_progress)
         if running["phase"] == "ready" and running["pid"] == supervisor.pid:
-            return
+            return True
         time.sleep(0.05)
-    raise TidewheelError((layout.home / FAILURE).read_text(errors="replace").strip())
+    return False
 
 
 def _start_supervisor(options: Options, layout: Layout) -> subprocess.Popen[bytes]:

@@ -18,7 +18,7 @@ from deploy.local.guard import Guard
 from deploy.local.keeper import Keeper
 from deploy.local.layout import ROOT, Layout
 from deploy.local.machines import Machines
-from deploy.local.parts import MANNERS, Plan, build
+from deploy.local.parts import MANNERS, Part, Plan, build
 from shared.errors import TidewheelError
 
 log = logging.getLogger(__name__)
@@ -67,34 +67,32 @@ class Supervisor:
         Raises:
             TidewheelError: a stack runs already, a wanted port is taken, or a part could not be started.
         """
-        lock = state.take_lock(self._layout)
-        self._prepare()
-        guard = Guard(ROOT)
-        self._make_parts(guard)
-        before = {each: signal.signal(each, self._ask_to_stop) for each in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            self._keep(guard)
-        finally:
-            self._stop(guard)
-            for each, handler in before.items():
-                signal.signal(each, handler)
-            lock.close()
+        with state.take_lock(self._layout):
+            parts = self._prepare()
+            guard = Guard(ROOT)
+            self._keepers = [Keeper(part, self._layout, guard) for part in parts]
+            self._machines = Machines(self._layout, guard, self._env | MANNERS)
+            before = {each: signal.signal(each, self._ask_to_stop) for each in (signal.SIGTERM, signal.SIGINT)}
+            try:
+                self._keep(guard)
+            finally:
+                self._stop(guard)
+                for each, handler in before.items():
+                    signal.signal(each, handler)
         if self._why:
             raise TidewheelError(self._why, f"The whole logs are in {self._layout.logs}.")
 
-    def _prepare(self) -> None:
-        if self._options.fresh:
-            self._layout.begin_anew()
-        self._layout.make()
-        self._layout.rotate_logs()
-
-    def _make_parts(self, guard: Guard) -> None:
-        asked = self._options
+    def _prepare(self) -> list[Part]:
+        asked, layout = self._options, self._layout
         plan = Plan(pubsub=asked.pubsub, functions=asked.functions, servers=asked.servers)
-        self._ports = ports.choose(plan.port_names(), asked.ports, self._layout.ports)
-        self._env = environment.stack_env(self._layout, self._ports)
-        self._keepers = [Keeper(part, self._layout, guard) for part in build(plan, self._layout, self._ports)]
-        self._machines = Machines(self._layout, guard, self._env | MANNERS)
+        self._ports = ports.choose(plan.port_names(), asked.ports, layout.ports)
+        self._env = environment.stack_env(layout, self._ports)
+        if asked.fresh:
+            layout.begin_anew()
+        layout.make()
+        parts = build(plan, layout, self._ports)
+        layout.rotate_logs(part.name for part in parts)
+        return parts
 
     def _ask_to_stop(self, *_: object) -> None:
         self._stopping = True

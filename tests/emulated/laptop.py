@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
 import shutil
@@ -23,6 +22,7 @@ from deploy.local.ports import FREE_RANGE, is_free
 
 PATIENCE_SECONDS = 60.0
 T = TypeVar("T")
+OURS = ROOT / "deploy" / "local" / "pubsub" / "__main__.py"
 
 
 def free_port() -> int:
@@ -65,7 +65,7 @@ def storage(data: Path, *options: str, port: int | None = None) -> Iterator[Serv
 @contextmanager
 def pubsub(data: Path, port: int) -> Iterator[Server]:
     """Our Pub/Sub, or Google's where ours is not there."""
-    if importlib.util.find_spec("deploy.local.pubsub"):
+    if OURS.exists():
         command = [sys.executable, "-m", "deploy.local.pubsub", "--host", "127.0.0.1", "--port", str(port)]
         command += ["--data", str(data / "pubsub.sqlite")]
     elif shutil.which("gcloud"):
@@ -94,4 +94,4 @@ def _until_the_end(server: Server) -> Iterator[Server]:
 
 
 # Ours wherever it is; the stack's tests do not depend on which.
-PUBSUB = "tidewheel" if importlib.util.find_spec("deploy.local.pubsub") else "google"
+PUBSUB = "tidewheel" if OURS.exists() else "google"

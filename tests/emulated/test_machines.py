@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,13 +49,22 @@ def ask(layout: Layout, name: str, **wishes: object) -> Path:
     return layout.machines / f"{name}.exit"
 
 
+def step_until(machines: Machines, ask: Callable[[], object]) -> None:
+    def stepped() -> object:
+        machines.step()
+        return ask()
+
+    laptop.wait_for(stepped)
+
+
 def run_until_there(machines: Machines, end: Path) -> str:
-    laptop.wait_for(lambda: machines.step() or end.exists())
+    step_until(machines, end.exists)
     return end.read_text().strip()
 
 
 def starts(layout: Layout, name: str) -> int:
-    return layout.log(name).read_text().count("working")
+    log = layout.log(name)
+    return log.read_text().count("working") if log.exists() else 0
 
 
 def test_a_machine_works_once_and_leaves_its_code(layout: Layout, guard: Guard) -> None:
@@ -73,7 +83,7 @@ def test_a_machine_that_fails_is_started_three_times_in_all(layout: Layout, guar
 def test_a_machine_that_was_stopped_with_the_stack_is_started_again_with_it(layout: Layout, guard: Guard) -> None:
     first = machines(layout, guard)
     end = ask(layout, "train-3", seconds=60)
-    laptop.wait_for(lambda: first.step() or (layout.log("train-3").exists() and starts(layout, "train-3")))
+    step_until(first, lambda: starts(layout, "train-3"))
     first.ask_to_stop()
     first.wait_until_stopped(time.monotonic() + 5)
     assert not end.exists()
@@ -100,9 +110,8 @@ def test_the_guard_ends_what_a_dead_supervisor_leaves(tmp_path: Path) -> None:
         "print(child.pid, flush=True)\n"
         "time.sleep(600)\n"
     )
-    import subprocess
-
     supervisor = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert supervisor.stdout
     child = int(supervisor.stdout.readline())
     assert Path(f"/proc/{child}").exists()
     supervisor.kill()

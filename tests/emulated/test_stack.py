@@ -9,6 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
@@ -50,12 +51,19 @@ def home(tmp_path: Path) -> Iterator[Path]:
     stack.down(tmp_path / ".tidewheel")
 
 
-def up(home: Path, functions: Path, **options: object) -> None:
+def up(home: Path, functions: Path, **options: Any) -> None:
     """A small stack, which is ready in a second."""
-    stack.up(home, **{"detach": True, "servers": ("storage",), "functions": functions, "on_progress": str, **options})
+    small: dict[str, Any] = {"detach": True, "servers": ("storage",), "functions": functions, "on_progress": str}
+    stack.up(home, **{**small, **options})
 
 
-def part(home: Path, name: str) -> dict:
+def running(home: Path) -> dict[str, Any]:
+    state = stack.read_state(home)
+    assert state
+    return state
+
+
+def part(home: Path, name: str) -> dict[str, Any]:
     return next(each for each in stack.parts(home) if each["name"] == name)
 
 
@@ -65,8 +73,8 @@ def connect(home: Path) -> storage.Client:
 
 
 def everybody(home: Path) -> list[int]:
-    pid = stack.read_state(home)["pid"]
-    return [pid, *processes.descendants(pid)]
+    pid = running(home)["pid"]
+    return [pid, *processes.descendants(pid, processes.family())]
 
 
 def is_alive(pid: int) -> bool:
@@ -90,11 +98,11 @@ def test_what_up_started_is_named_with_all_that_status_shows(home: Path, functio
 
 def test_a_second_up_says_that_it_is_running(home: Path, functions: Path) -> None:
     up(home, functions)
-    pid = stack.read_state(home)["pid"]
+    pid = running(home)["pid"]
     for detach in (True, False):
         with pytest.raises(TidewheelError, match=f"running already .process {pid}.*tidewheel down"):
             up(home, functions, detach=detach)
-    assert stack.read_state(home)["pid"] == pid
+    assert running(home)["pid"] == pid
 
 
 def test_a_part_that_dies_is_named_and_started_again(home: Path, functions: Path) -> None:
@@ -120,14 +128,14 @@ def test_a_killed_supervisor_leaves_no_process(home: Path, functions: Path) -> N
 
 def test_down_leaves_no_process_and_keeps_the_state(home: Path, functions: Path) -> None:
     up(home, functions)
-    pids, ports = everybody(home), stack.read_state(home)["ports"]
+    pids, ports = everybody(home), running(home)["ports"]
     connect(home).bucket(LANDING).blob("kept").upload_from_string("x")
     assert stack.down(home)
     assert not any(map(is_alive, pids))
     assert not stack.down(home)
     assert stack.parts(home) == []
     up(home, functions)
-    assert stack.read_state(home)["ports"] == ports
+    assert running(home)["ports"] == ports
     assert connect(home).bucket(LANDING).blob("kept").download_as_text() == "x"
 
 
@@ -145,7 +153,7 @@ def test_down_lets_a_request_in_flight_finish(home: Path, functions: Path) -> No
     url = f"{stack.stack_env(home)['TIDEWHEEL_PREDICT_URL']}/?seconds=1"
     asking = threading.Thread(target=lambda: answers.append(urllib.request.urlopen(url).read().decode()))
     asking.start()
-    laptop.wait_for(lambda: connections_to(stack.read_state(home)["ports"]["predict"]))
+    laptop.wait_for(lambda: connections_to(running(home)["ports"]["predict"]))
     stack.down(home)
     asking.join()
     assert answers == ["done"]
@@ -177,7 +185,7 @@ def test_the_environment_of_a_stack_that_does_not_run_is_refused(home: Path) -> 
 def test_the_whole_stack_listens_on_loopback_only_and_carries_a_drop(home: Path, functions: Path) -> None:
     up(home, functions, servers=stack.SERVERS, pubsub=laptop.PUBSUB)
     listening = sockets(everybody(home))
-    assert set(stack.read_state(home)["ports"].values()) <= {port for _, port in listening}
+    assert set(running(home)["ports"].values()) <= {port for _, port in listening}
     assert {address for address, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
     connect(home).bucket(LANDING).blob("taxi_fare/day.csv").upload_from_string("x")
     log = Path(part(home, "preprocess")["log"])

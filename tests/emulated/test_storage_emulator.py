@@ -241,13 +241,12 @@ def test_a_notification_survives_both_an_absent_pubsub_and_kill_9(tmp_path: Path
 
 
 def _subscribe(port: int) -> Any:
-    from google.pubsub_v1 import PublisherClient
+    import grpc
+    from google.pubsub_v1 import PublisherClient, SubscriberClient
 
-    from deploy.local.lifecycle_log import connect as connect_subscriber
-
-    subscriber = connect_subscriber(f"127.0.0.1:{port}")
-    transport = PublisherClient.get_transport_class("grpc")(channel=subscriber.transport.grpc_channel)
-    PublisherClient(transport=transport).create_topic(name=TOPIC)
+    channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+    PublisherClient(transport=PublisherClient.get_transport_class("grpc")(channel=channel)).create_topic(name=TOPIC)
+    subscriber = SubscriberClient(transport=SubscriberClient.get_transport_class("grpc")(channel=channel))
     subscriber.create_subscription(name=SUBSCRIPTION, topic=TOPIC)
     return subscriber
 

@@ -37,6 +37,7 @@ class Objects(Storage):
         self._announced, self._on_announce, self._rate_limit = announced, on_announce, rate_limit
         self._updated: dict[tuple[str, str], float] = {}
         self._sessions: dict[str, Conditions] = {}
+        self._newest = self.catalog.newest_generation()
         super().__init__(data_dir=str(root.absolute()))
         living = ((bucket, name, int(each["generation"])) for bucket, name, each in self.catalog.objects())
         self._blobs.repair(living)
@@ -154,11 +155,14 @@ class Objects(Storage):
             self._blobs.drop_upload(session)
 
     def _read_config_from_file(self) -> None:
-        self.buckets, self.objects = self.catalog.buckets(), {}
+        self.buckets: dict[str, Resource] = self.catalog.buckets()
+        self.objects: dict[str, dict[str, Resource]] = {}
         for bucket, name, resource in self.catalog.objects():
             self.objects.setdefault(bucket, {})[name] = resource
-        self._newest = self.catalog.newest_generation()
-        self.resumable, self.bucket_iam_policies, self.soft_deleted = {}, {}, {}
+        # Uploads that were under way are begun again by their clients.
+        self.resumable: dict[str, Resource] = {}
+        self.bucket_iam_policies: dict[str, Resource] = {}
+        self.soft_deleted: dict[str, Resource] = {}
 
     def _write_config_to_file(self) -> None:
         """Nothing: each change has been committed where it was made."""
