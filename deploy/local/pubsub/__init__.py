@@ -1,0 +1,1 @@
+"""Our own Pub/Sub for the laptop: the official client, push and pull, on one SQLite file."""
