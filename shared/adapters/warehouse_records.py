@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
+from math import isnan
 from typing import Any
 
 from shared.adapters.bigquery import statement
 from shared.adapters.warehouse_tables import EVALUATIONS, LOG, Field, Tables, names
 
 _EVALUATION_KEY = ("model", "drop", "generation", "version", "slice", "metric")
-_BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Records(Tables):
@@ -82,7 +83,7 @@ def _json(rows: list[dict[str, Any]]) -> str:
         if isinstance(value, datetime):
             return value.isoformat()
         # JSON has no NaN; a score that is not defined is null.
-        return None if value != value else value
+        return None if isinstance(value, float) and isnan(value) else value
 
     return json.dumps([{column: plain(value) for column, value in row.items()} for row in rows])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.adapters.bigquery import STAGING_HOURS, BigQuery, identifier, passing, statement
@@ -193,7 +193,7 @@ def staging_table(warehouse: BigQuery, name: str, fields: list[Field]) -> bigque
     """A table for one attempt, which goes by itself if nobody drops it."""
     # Nullable: a Parquet file says of no column that it is never null, and a load compares what both say.
     table = _table(warehouse, name, [(column, kind, False) for column, kind, _ in fields])
-    table.expires = datetime.now(timezone.utc) + timedelta(hours=STAGING_HOURS)
+    table.expires = datetime.now(UTC) + timedelta(hours=STAGING_HOURS)
     return table
 
 

@@ -1,0 +1,14 @@
+"""The warehouse: the only way of the functions and the worker to BigQuery."""
+
+from __future__ import annotations
+
+from shared.adapters.warehouse_drops import Account, Drops
+from shared.adapters.warehouse_records import Records
+from shared.adapters.warehouse_tables import REJECTS, row_fields
+from shared.adapters.warehouse_training import DataVersion, Training
+
+__all__ = ["REJECTS", "Account", "DataVersion", "Warehouse", "row_fields"]
+
+
+class Warehouse(Drops, Training, Records):
+    """Rows, rejects, accounts, data versions, evaluations and the log of one project's dataset."""
