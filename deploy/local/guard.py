@@ -19,10 +19,13 @@ GRACE_SECONDS = 3.0
 
 
 class Guard:
-    """The supervisor's end of the line to its guard, which is started again if it dies."""
+    """The supervisor's end of the line to its guard, which is started again if it dies.
 
-    def __init__(self, cwd: Path) -> None:
-        self._cwd = cwd
+    The guard holds the supervisor's lock, too: nobody starts on the same data before the last part has gone.
+    """
+
+    def __init__(self, cwd: Path, lock: IO[str] | None = None) -> None:
+        self._cwd, self._held = cwd, (lock.fileno(),) if lock else ()
         self._groups: set[int] = set()
         self._start()
 
@@ -54,7 +57,13 @@ class Guard:
     def _start(self) -> None:
         command = [sys.executable, "-m", "deploy.local.guard"]
         self._process = subprocess.Popen(
-            command, cwd=self._cwd, stdin=subprocess.PIPE, text=True, bufsize=1, start_new_session=True
+            command,
+            cwd=self._cwd,
+            stdin=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            start_new_session=True,
+            pass_fds=self._held,
         )
         self._line = cast(IO[str], self._process.stdin)
         for group in self._groups:

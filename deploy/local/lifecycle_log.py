@@ -15,28 +15,22 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.warehouse import Warehouse
+from shared.errors import TidewheelError
 from shared.lifecycle.events import TOPICS
+from shared.settings import Settings
 
 if TYPE_CHECKING:
-    from google.cloud.bigquery import Client
     from google.pubsub_v1 import ReceivedMessage, SubscriberClient
 
 log = logging.getLogger(__name__)
-TABLE = "lifecycle_log"
 MOST_ROWS = 500
 LONGEST_WAIT_SECONDS = 1.0
 PULL_SECONDS = 30.0
 PAUSE_SECONDS = 1.0
-COLUMNS = {
-    "subscription_name": "STRING",
-    "message_id": "STRING",
-    "publish_time": "TIMESTAMP",
-    "data": "STRING",
-    "attributes": "STRING",
-}
+PAUSES_SECONDS = (0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -46,39 +40,6 @@ class Entry:
     subscription: str
     ack_id: str
     row: dict[str, str]
-
-
-class Journal:
-    """The table."""
-
-    def __init__(self, project: str, dataset: str) -> None:
-        self._project, self._name = project, f"{project}.{dataset}.{TABLE}"
-
-    def make(self) -> None:
-        """Make the table if it is missing, so that it can be asked before the first event."""
-        from google.cloud import bigquery
-
-        schema = [bigquery.SchemaField(name, kind) for name, kind in COLUMNS.items()]
-        table = bigquery.Table(self._name, schema=schema)
-        table.time_partitioning = bigquery.TimePartitioning(field="publish_time")
-        self._client.create_table(table, exists_ok=True)
-
-    def append(self, rows: list[dict[str, str]]) -> None:
-        """Write rows.
-
-        Raises:
-            RuntimeError: BigQuery refused some of them.
-        """
-        refused = self._client.insert_rows_json(self._name, rows, row_ids=[row["message_id"] for row in rows])
-        if refused:
-            raise RuntimeError(f"BigQuery refused {len(refused)} rows of {self._name}: {refused[0]}")
-
-    @cached_property
-    def _client(self) -> Client:
-        from google.auth.credentials import AnonymousCredentials
-        from google.cloud import bigquery
-
-        return bigquery.Client(project=self._project, credentials=AnonymousCredentials())
 
 
 class Tap:
@@ -135,14 +96,36 @@ def batches(entries: queue.Queue[Entry]) -> Iterator[list[Entry]]:
         yield batch
 
 
-def record(batch: list[Entry], journal: Journal, subscriber: SubscriberClient) -> None:
+def record(batch: list[Entry], warehouse: Warehouse, subscriber: SubscriberClient) -> None:
     """Write a batch, then acknowledge it."""
-    journal.append([entry.row for entry in batch])
+    warehouse.append_log([entry.row for entry in batch])
     by_subscription: dict[str, list[str]] = {}
     for entry in batch:
         by_subscription.setdefault(entry.subscription, []).append(entry.ack_id)
     for subscription, ack_ids in by_subscription.items():
         subscriber.acknowledge(subscription=subscription, ack_ids=ack_ids)
+
+
+def record_patiently(batch: list[Entry], warehouse: Warehouse, subscriber: SubscriberClient) -> None:
+    """Write a batch when BigQuery is back; if it stays away, or one row spoils the batch, each row for itself."""
+    for pause_seconds in PAUSES_SECONDS:
+        if _is_recorded(batch, warehouse, subscriber):
+            return
+        time.sleep(pause_seconds)
+    for entry in batch:
+        _is_recorded([entry], warehouse, subscriber)
+
+
+def _is_recorded(batch: list[Entry], warehouse: Warehouse, subscriber: SubscriberClient) -> bool:
+    from google.api_core.exceptions import GoogleAPIError
+
+    try:
+        record(batch, warehouse, subscriber)
+    except (GoogleAPIError, TidewheelError) as error:
+        # What is not acknowledged is delivered again.
+        log.warning("%d rows are not written yet: %s", len(batch), error)
+        return False
+    return True
 
 
 def connect(host: str) -> SubscriberClient:
@@ -157,23 +140,18 @@ def connect(host: str) -> SubscriberClient:
 
 def main() -> None:
     """Write until the process is ended; what is not acknowledged then comes again."""
-    from google.api_core.exceptions import GoogleAPIError
-
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    project = os.environ["GOOGLE_CLOUD_PROJECT"]
-    journal = Journal(project, os.environ["TIDEWHEEL_DATASET"])
-    journal.make()
+    settings = Settings.from_env()
+    # Made now, so that the log can be read before the first event.
+    warehouse = Warehouse(settings)
+    warehouse.prepare_log()
     subscriber = connect(os.environ["PUBSUB_EMULATOR_HOST"])
     entries: queue.Queue[Entry] = queue.Queue(maxsize=4 * MOST_ROWS)
     for topic in TOPICS:
-        tap = Tap(subscriber, f"projects/{project}/subscriptions/log-{topic}", entries)
+        tap = Tap(subscriber, f"projects/{settings.project}/subscriptions/log-{topic}", entries)
         threading.Thread(target=tap.run, daemon=True).start()
     for batch in batches(entries):
-        try:
-            record(batch, journal, subscriber)
-        except (GoogleAPIError, RuntimeError) as error:
-            # Not acknowledged: they are delivered again.
-            log.warning("%d rows are not written yet: %s", len(batch), error)
+        record_patiently(batch, warehouse, subscriber)
 
 
 if __name__ == "__main__":

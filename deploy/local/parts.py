@@ -99,7 +99,17 @@ def _storage(plan: Plan, layout: Layout, ports: Mapping[str, int], env: Mapping[
 
 def _bigquery(plan: Plan, layout: Layout, ports: Mapping[str, int], env: Mapping[str, str]) -> Part:
     folder = layout.data / "bigquery"
-    command = [PYTHON, "-m", "bqemulator", "start", "--persistent", "--data-dir", str(folder), "--project", PROJECT]
+    command = [
+        PYTHON,
+        "-m",
+        "deploy.local.bigquery",
+        "start",
+        "--persistent",
+        "--data-dir",
+        str(folder),
+        "--project",
+        PROJECT,
+    ]
     command += ["--rest-host", "127.0.0.1", "--rest-port", str(ports["bigquery"]), "--log-level", "warning"]
     command += ["--grpc-host", "127.0.0.1", "--grpc-port", str(ports["bigquery_storage"])]
     own = {

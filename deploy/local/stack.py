@@ -104,7 +104,7 @@ def _measured(part: dict[str, Any], layout: Layout, family: processes.Family) ->
 
 def _up_detached(options: Options, on_progress: Progress) -> None:
     layout = Layout(options.home.absolute())
-    if state.is_locked(layout.lock):
+    if state.read(layout):
         raise state.running_already(layout)
     layout.home.mkdir(parents=True, exist_ok=True)
     supervisor = _start_supervisor(options, layout)

@@ -14,6 +14,7 @@ from shared.errors import TidewheelError
 
 State = dict[str, Any]
 PATIENCE_SECONDS = 0.5
+CLEARING_SECONDS = 10.0
 
 
 def write(layout: Layout, state: State) -> None:
@@ -27,21 +28,30 @@ def read(layout: Layout) -> State | None:
     """The state of the stack that runs, None if none does."""
     if not is_locked(layout.lock) or not layout.state.exists():
         return None
-    return json.loads(layout.state.read_text())
+    state = json.loads(layout.state.read_text())
+    return state if _lives(state["pid"]) else None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def take_lock(layout: Layout) -> IO[str]:
-    """Become the one supervisor of this folder; the lock goes with the file object or the process.
+    """Become the one supervisor of this folder; the lock is free when it and its guard are gone.
 
     Raises:
         TidewheelError: there is one already.
     """
     layout.home.mkdir(parents=True, exist_ok=True)
     lock = layout.lock.open("a")
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    began = time.monotonic()
     while not _lock(lock, fcntl.LOCK_EX):
-        # Readers hold it for an instant, to see whether they can.
-        if time.monotonic() > deadline:
+        # Readers hold it for an instant; the guard of a supervisor that was killed, until it has cleared up.
+        if time.monotonic() - began > (PATIENCE_SECONDS if read(layout) else CLEARING_SECONDS):
             lock.close()
             raise running_already(layout)
         time.sleep(0.02)

@@ -67,9 +67,9 @@ class Supervisor:
         Raises:
             TidewheelError: a stack runs already, a wanted port is taken, or a part could not be started.
         """
-        with state.take_lock(self._layout):
+        with state.take_lock(self._layout) as lock:
             parts = self._prepare()
-            guard = Guard(ROOT)
+            guard = Guard(ROOT, lock)
             self._keepers = [Keeper(part, self._layout, guard) for part in parts]
             self._machines = Machines(self._layout, guard, self._env | MANNERS)
             before = {each: signal.signal(each, self._ask_to_stop) for each in (signal.SIGTERM, signal.SIGINT)}

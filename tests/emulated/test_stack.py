@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -126,6 +127,15 @@ def test_a_killed_supervisor_leaves_no_process(home: Path, functions: Path) -> N
     up(home, functions)
 
 
+def test_an_up_right_after_a_kill_waits_until_the_old_parts_are_gone(home: Path, functions: Path) -> None:
+    up(home, functions)
+    pids = everybody(home)
+    os.kill(pids[0], signal.SIGKILL)
+    os.waitpid(pids[0], 0)
+    up(home, functions)
+    assert not any(map(is_alive, pids))
+
+
 def test_down_leaves_no_process_and_keeps_the_state(home: Path, functions: Path) -> None:
     up(home, functions)
     pids, ports = everybody(home), running(home)["ports"]
@@ -182,26 +192,35 @@ def test_the_environment_of_a_stack_that_does_not_run_is_refused(home: Path) -> 
         stack.stack_env(home)
 
 
-def test_the_whole_stack_listens_on_loopback_only_and_carries_a_drop(home: Path, functions: Path) -> None:
+def test_the_whole_stack_listens_on_loopback_only_and_loses_no_drop_while_a_part_is_away(
+    home: Path, functions: Path
+) -> None:
     up(home, functions, servers=stack.SERVERS, pubsub=laptop.PUBSUB)
     listening = sockets(everybody(home))
     assert set(running(home)["ports"].values()) <= {port for _, port in listening}
     assert {address for address, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-    connect(home).bucket(LANDING).blob("taxi_fare/day.csv").upload_from_string("x")
+    drop(home, "taxi_fare/first.csv")
     log = Path(part(home, "preprocess")["log"])
     laptop.wait_for(lambda: "RECEIVED google.cloud.pubsub.topic.v1.messagePublished" in log.read_text())
-    laptop.wait_for(lambda: [row["subscription_name"] for row in lifecycle_log(home)] == [LOG_SUBSCRIPTION])
+    laptop.wait_for(lambda: logged(home) == ["taxi_fare/first.csv"])
+    os.kill(part(home, "bigquery")["pid"], signal.SIGKILL)
+    drop(home, "taxi_fare/second.csv")
+    laptop.wait_for(lambda: part(home, "bigquery")["restarts"] and part(home, "bigquery")["state"] == "up")
+    laptop.wait_for(lambda: logged(home) == ["taxi_fare/first.csv", "taxi_fare/second.csv"])
 
 
-LOG_SUBSCRIPTION = "projects/tidewheel-local/subscriptions/log-drop-received"
+def drop(home: Path, name: str) -> None:
+    connect(home).bucket(LANDING).blob(name).upload_from_string("x")
 
 
-def lifecycle_log(home: Path) -> list:
+def logged(home: Path) -> list[str]:
+    """The names of the objects that the lifecycle log tells of."""
     from google.cloud import bigquery
 
     options = {"api_endpoint": stack.stack_env(home)["BIGQUERY_EMULATOR_HOST"]}
     client = bigquery.Client(project="tidewheel-local", credentials=AnonymousCredentials(), client_options=options)
-    return list(client.query("SELECT DISTINCT subscription_name FROM tidewheel.lifecycle_log").result())
+    rows = client.query("SELECT data FROM tidewheel.lifecycle_log").result()
+    return sorted({json.loads(row["data"])["name"] for row in rows})
 
 
 def sockets(pids: list[int]) -> set[tuple[str, int]]:
