@@ -57,6 +57,38 @@ def test_of_32_racers_for_one_name_one_wins(bucket: storage.Bucket) -> None:
     assert bucket.blob("claim").download_as_text() == f"{winners[0]}"
 
 
+def test_compare_and_set_loses_no_update(bucket: storage.Bucket) -> None:
+    bucket.blob("counter").upload_from_string("0")
+
+    def count_to_ten() -> None:
+        done = 0
+        while done < 10:
+            counter = bucket.get_blob("counter")
+            try:
+                number = int(counter.download_as_text(if_generation_match=counter.generation)) + 1
+                counter.upload_from_string(f"{number}", if_generation_match=counter.generation)
+                done += 1
+            except (PreconditionFailed, NotFound):
+                # NotFound: the generation that was looked at has been replaced before it was read.
+                continue
+
+    counters = [threading.Thread(target=count_to_ten) for _ in range(5)]
+    for counter in counters:
+        counter.start()
+    for counter in counters:
+        counter.join()
+    assert bucket.blob("counter").download_as_text() == "50"
+
+
+def test_a_file_of_unknown_length_can_be_streamed_up_and_down(bucket: storage.Bucket) -> None:
+    for size in (0, 1, 256 * 1024, 1_000_000):
+        content = os.urandom(size)
+        with bucket.blob("stream").open("wb", chunk_size=256 * 1024) as writer:
+            writer.write(content)
+        with bucket.blob("stream").open("rb", chunk_size=256 * 1024) as reader:
+            assert reader.read() == content
+
+
 def test_a_refusal_reads_like_googles(bucket: storage.Bucket) -> None:
     blob = bucket.blob("once")
     blob.upload_from_string("first")
