@@ -52,6 +52,16 @@ def group_lives(group: int) -> bool:
     return True
 
 
+def lives(pid: int) -> bool:
+    """Whether a process still runs; one that has ended, and that nobody has asked about yet, does not."""
+    if not PROC.is_dir():
+        return _ps("-o", "state=", "-p", str(pid)).strip()[:1] not in ("", "Z")
+    try:
+        return _after_name(pid)[0] != "Z"
+    except OSError:
+        return False
+
+
 def memory_mb(pid: int, family: Family) -> float:
     """What a process and its descendants hold; pages that they share are counted once (on macOS: each time)."""
     return round(sum(_memory_kb(each) for each in [pid, *descendants(pid, family)]) / 1024, 1)
@@ -92,9 +102,14 @@ def _with_parents() -> Iterator[tuple[int, int]]:
             yield int(child), int(parent)
         return
     for folder in PROC.glob("[0-9]*"):
-        # A slim container has no ps. The name in parentheses may hold anything, also parentheses.
+        # A slim container has no ps.
         with suppress(OSError):
-            yield int(folder.name), int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            yield int(folder.name), int(_after_name(int(folder.name))[1])
+
+
+def _after_name(pid: int) -> list[str]:
+    """State, parent and so on; the name before them, in parentheses, may hold anything, also parentheses."""
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
 def _ps(*options: str) -> str:

@@ -20,6 +20,7 @@ from shared.errors import TidewheelError
 
 Progress = Callable[[str], None]
 STOP_SECONDS = 60.0
+GOODBYE_SECONDS = 5.0
 # What a detached supervisor says while it runs, and what it says when it gives up.
 DIARY, FAILURE = "supervisor.log", "supervisor.err"
 
@@ -57,11 +58,13 @@ def down(home: Path) -> bool:
         return False
     with suppress(ProcessLookupError):
         os.kill(running["pid"], signal.SIGTERM)
-    if not _wait_unlocked(layout, STOP_SECONDS):
+    if not _wait_while(lambda: state.is_locked(layout.lock), STOP_SECONDS):
         # Its guard ends the parts.
         with suppress(ProcessLookupError):
             os.kill(running["pid"], signal.SIGKILL)
-        _wait_unlocked(layout, STOP_SECONDS)
+        _wait_while(lambda: state.is_locked(layout.lock), STOP_SECONDS)
+    # A foreground `up` may have more to do after the stack than to end.
+    _wait_while(lambda: processes.lives(running["pid"]), GOODBYE_SECONDS)
     return True
 
 
@@ -150,9 +153,9 @@ def _tell_news(running: dict[str, Any], told: set[str], on_progress: Progress) -
             on_progress(f"{part['name']} is up.")
 
 
-def _wait_unlocked(layout: Layout, seconds: float) -> bool:
+def _wait_while(ask: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while state.is_locked(layout.lock):
+    while ask():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)

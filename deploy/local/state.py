@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from deploy.local import processes
 from deploy.local.layout import Layout
 from shared.errors import TidewheelError
 
@@ -29,15 +30,7 @@ def read(layout: Layout) -> State | None:
     if not is_locked(layout.lock) or not layout.state.exists():
         return None
     state = json.loads(layout.state.read_text())
-    return state if _lives(state["pid"]) else None
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    return state if processes.lives(state["pid"]) else None
 
 
 def take_lock(layout: Layout) -> IO[str]:

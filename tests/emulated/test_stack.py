@@ -78,13 +78,6 @@ def everybody(home: Path) -> list[int]:
     return [pid, *processes.descendants(pid, processes.family())]
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
-
-
 def test_what_up_started_is_named_with_all_that_status_shows(home: Path, functions: Path) -> None:
     up(home, functions)
     parts = stack.parts(home)
@@ -122,7 +115,7 @@ def test_a_killed_supervisor_leaves_no_process(home: Path, functions: Path) -> N
     pids = everybody(home)
     assert len(pids) >= 7
     os.kill(pids[0], signal.SIGKILL)
-    laptop.wait_for(lambda: not any(map(is_alive, pids)))
+    laptop.wait_for(lambda: not any(map(processes.lives, pids)))
     assert stack.read_state(home) is None
     up(home, functions)
 
@@ -133,7 +126,7 @@ def test_an_up_right_after_a_kill_waits_until_the_old_parts_are_gone(home: Path,
     os.kill(pids[0], signal.SIGKILL)
     os.waitpid(pids[0], 0)
     up(home, functions)
-    assert not any(map(is_alive, pids))
+    assert not any(map(processes.lives, pids))
 
 
 def test_down_leaves_no_process_and_keeps_the_state(home: Path, functions: Path) -> None:
@@ -141,7 +134,7 @@ def test_down_leaves_no_process_and_keeps_the_state(home: Path, functions: Path)
     pids, ports = everybody(home), running(home)["ports"]
     connect(home).bucket(LANDING).blob("kept").upload_from_string("x")
     assert stack.down(home)
-    assert not any(map(is_alive, pids))
+    assert not any(map(processes.lives, pids))
     assert not stack.down(home)
     assert stack.parts(home) == []
     up(home, functions)
