@@ -24,7 +24,7 @@ SQL = Path(__file__).parent / "sql"
 STAGING_HOURS = 6
 # A query that would read more than this is a mistake: it fails before it costs anything.
 MAX_BYTES_BILLED = 10**12
-RETRY_SECONDS = 60.0
+RETRY_SECONDS = 20.0
 # Longer than a model's name, and `_drop` is one too.
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,199}")
 _TYPES = {bool: "BOOL", int: "INT64", float: "FLOAT64", str: "STRING", datetime: "TIMESTAMP"}
@@ -120,8 +120,8 @@ class BigQuery:
         retry = DEFAULT_RETRY.with_timeout(RETRY_SECONDS)
         with passing():
             # Not query_and_wait: with the emulator it takes a failed query for an empty answer.
-            job = self.client.query(sql, job_config=config, retry=retry)
-            return [dict(row.items()) for row in job.result(retry=retry)]
+            job = self.client.query(sql, job_config=config, retry=retry, job_retry=None)
+            return [dict(row.items()) for row in job.result(retry=retry, job_retry=None)]
 
     def fetch(self, sql: str, **values: Any) -> pa.Table:
         """The rows of a SELECT as Arrow, in no order, by way of a short-lived table.

@@ -143,12 +143,14 @@ class Tables:
 
     def _widen(self, there: bigquery.Table, wanted: bigquery.Table) -> None:
         refuse_other_changes(there, wanted)
-        known = {field.name for field in there.schema}
-        added = [field for field in wanted.schema if field.name not in known]
-        if added:
+        for field in _added(there, wanted):
+            add = f"ADD COLUMN IF NOT EXISTS `{field.name}` {field.field_type}"
+            self.bigquery.run(f"ALTER TABLE {self.bigquery.name(there.table_id)} {add}")
+        # The emulator's ALTER TABLE widens the table, but not what the table says of itself.
+        there = self.bigquery.client.get_table(there.reference)
+        if added := _added(there, wanted):
             there.schema = [*there.schema, *added]
-            with passing():
-                self.bigquery.client.update_table(there, ["schema"])
+            self.bigquery.client.update_table(there, ["schema"])
 
     def _create_current(self, model: str, spec: ModelSpec) -> str:
         head = f"CREATE OR REPLACE TABLE FUNCTION {self.bigquery.name(f'{model}_current')}"
@@ -216,6 +218,11 @@ def _table(
         table.time_partitioning = bigquery.TimePartitioning(field=by_day)
         table.require_partition_filter = filter_required
     return table
+
+
+def _added(there: bigquery.Table, wanted: bigquery.Table) -> list[bigquery.SchemaField]:
+    known = {field.name for field in there.schema}
+    return [field for field in wanted.schema if field.name not in known]
 
 
 def _described(table: bigquery.Table) -> dict[str, str]:

@@ -43,8 +43,20 @@ ARROW = {
     "BOOL": pa.bool_(),
     "FLOAT64": pa.float64(),
 }
-OWN = {"_drop": pa.string(), "_generation": pa.int64(), "_row_key": pa.string(), "_holdout": pa.int64(), "_sample": pa.int64()}
-REJECTS = {"_drop": pa.string(), "_generation": pa.int64(), "line": pa.int64(), "raw": pa.string(), "reason": pa.string()}
+OWN = {
+    "_drop": pa.string(),
+    "_generation": pa.int64(),
+    "_row_key": pa.string(),
+    "_holdout": pa.int64(),
+    "_sample": pa.int64(),
+}
+REJECTS = {
+    "_drop": pa.string(),
+    "_generation": pa.int64(),
+    "line": pa.int64(),
+    "raw": pa.string(),
+    "reason": pa.string(),
+}
 
 
 def spec_of(columns: list[Column]) -> ModelSpec:
@@ -64,9 +76,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     ):
         patch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{storage.port}")
         patch.setenv("BIGQUERY_EMULATOR_HOST", server.rest)
-        settings = Settings.from_env(
-            {"GOOGLE_CLOUD_PROJECT": PROJECT, "BIGQUERY_STORAGE_EMULATOR_HOST": server.grpc}
-        )
+        settings = Settings.from_env({"GOOGLE_CLOUD_PROJECT": PROJECT, "BIGQUERY_STORAGE_EMULATOR_HOST": server.grpc})
         Warehouse(settings).bigquery.client.create_dataset(settings.dataset)
         _bucket().client.create_bucket(BUCKET)
         yield settings
@@ -163,7 +173,9 @@ def put(
 
 def current(warehouse: Warehouse, model: str) -> dict[str, float]:
     name = warehouse.bigquery.name(f"{model}_current")
-    rows = warehouse.bigquery.run(f"SELECT id, fare FROM {name}(@start, @end)", start=JANUARY, end=JANUARY.replace(year=2014))
+    rows = warehouse.bigquery.run(
+        f"SELECT id, fare FROM {name}(@start, @end)", start=JANUARY, end=JANUARY.replace(year=2014)
+    )
     return {row["id"]: row["fare"] for row in rows}
 
 
@@ -173,8 +185,8 @@ def tables(warehouse: Warehouse) -> set[str]:
 
 
 def test_a_drop_is_read_as_it_was_swapped_in(warehouse: Warehouse, model: str) -> None:
-    assert put(warehouse, model, f"{model}/it's \"a\" drop\\ü.csv", 7, range(20), rejected=3)
-    frame = warehouse.read_drop(model, SPEC, f"{model}/it's \"a\" drop\\ü.csv")
+    assert put(warehouse, model, f'{model}/it\'s "a" drop\\ü.csv', 7, range(20), rejected=3)
+    frame = warehouse.read_drop(model, SPEC, f'{model}/it\'s "a" drop\\ü.csv')
     assert frame["id"].tolist() == [f"k{key}" for key in range(20)]
     assert frame["at"].iloc[0] == JANUARY
     assert frame["note"].iloc[1] == "ü'\""
@@ -238,7 +250,11 @@ def test_a_swap_that_fails_leaves_rows_and_no_staging(warehouse: Warehouse, mode
     table = rows_of("d", 2, range(9))
     with pytest.raises(Exception, match=r"(?i)nowhere|no files|not found"):
         warehouse.swap(
-            model, SPEC, account=account_of(model, table, "d", 2), rows_uri=upload(table), rejects_uri=f"gs://{BUCKET}/nowhere"
+            model,
+            SPEC,
+            account=account_of(model, table, "d", 2),
+            rows_uri=upload(table),
+            rejects_uri=f"gs://{BUCKET}/nowhere",
         )
     assert len(warehouse.read_drop(model, SPEC, "d")) == 4
     assert tables(warehouse) == before
@@ -399,7 +415,10 @@ def test_an_added_nullable_column_migrates(warehouse: Warehouse, model: str, set
 @pytest.mark.parametrize(
     ("columns", "sentence"),
     [
-        ([*COLUMNS, Column("tip", FLOAT64)], r'"tip" of table \w+ is no such column, but the file says FLOAT64 never null'),
+        (
+            [*COLUMNS, Column("tip", FLOAT64)],
+            r'"tip" of table \w+ is no such column, but the file says FLOAT64 never null',
+        ),
         ([*COLUMNS[:2], Column("seats", STRING, nullable=True), *COLUMNS[3:]], '"seats".* is INT64, but .* STRING'),
         ([*COLUMNS[:2], *COLUMNS[3:]], '"seats".* is INT64, but the file says no such column'),
         ([*COLUMNS[:3], Column("late", BOOL, nullable=True), *COLUMNS[4:]], '"late".* is BOOL never null, but .* BOOL'),
@@ -444,7 +463,12 @@ def test_conflicts_pass_and_mistakes_do_not() -> None:
     from google.api_core import exceptions as google
 
     words = "Transaction is aborted due to concurrent update against table x"
-    for error in (google.BadRequest(words), google.Conflict("x"), google.ServiceUnavailable("x"), google.TooManyRequests("x")):
+    for error in (
+        google.BadRequest(words),
+        google.Conflict("x"),
+        google.ServiceUnavailable("x"),
+        google.TooManyRequests("x"),
+    ):
         with pytest.raises(PassingError), passing():
             raise error
     with pytest.raises(google.BadRequest), passing():
@@ -452,7 +476,15 @@ def test_conflicts_pass_and_mistakes_do_not() -> None:
 
 
 def score(model: str, **about: Any) -> dict[str, Any]:
-    row = {"model": model, "drop": "d", "generation": 1, "version": 1, "role": "champion", "metric": "mae", "slice": None}
+    row = {
+        "model": model,
+        "drop": "d",
+        "generation": 1,
+        "version": 1,
+        "role": "champion",
+        "metric": "mae",
+        "slice": None,
+    }
     return {**row, "value": 2.0, "rows": 10, "baseline": 4.0, "skill": 0.5, "evaluated_at": JANUARY, **about}
 
 
