@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -163,9 +164,9 @@ class _Attempt:
         return self._bigquery.name(self._table(what))
 
     def run(
-        self, account: Account, sources: dict[str, tuple[list[Field], str | None]], script: str
+        self, account: Account, sources: Mapping[str, tuple[list[Field], str | None]], script: str
     ) -> list[dict[str, Any]]:
-        """Stage everything, then run the script, which drops what was staged."""
+        """Stage everything, run the script, clear the stage."""
         try:
             jobs = [self._start_load(what, *source) for what, source in sources.items()]
             self._stage_account(account)
@@ -173,9 +174,8 @@ class _Attempt:
                 for job in filter(None, jobs):
                     job.result()
             return self._bigquery.run(script)
-        except BaseException:
+        finally:
             self._bigquery.drop(*(self._table(what) for what in [*sources, "account"]))
-            raise
 
     def _table(self, what: str) -> str:
         return f"staging_{self._id}_{what}"

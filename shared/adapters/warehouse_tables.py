@@ -98,19 +98,14 @@ class Tables:
         if model in self._prepared:
             return
         if not self._is_ready(model, spec):
-            self._prepare_common()
+            self.prepare_common()
             self._ensure(rejects_table(self.bigquery, model))
             self._ensure(rows_table(self.bigquery, model, spec))
             self.bigquery.run(self._create_current(model, spec))
         self._prepared.add(model)
 
-    def prepare_log(self) -> None:
-        """Make the tables that belong to no model, for whoever writes before the first drop."""
-        if "" not in self._prepared:
-            self._prepare_common()
-            self._prepared.add("")
-
-    def _prepare_common(self) -> None:
+    def prepare_common(self) -> None:
+        """Make the tables that belong to no model; also for whoever writes before the first drop."""
         for table in common_tables(self.bigquery):
             self._ensure(table)
 
@@ -128,21 +123,21 @@ class Tables:
         return same and (current.body or "").strip() == self.current(model, spec)
 
     def _ensure(self, wanted: bigquery.Table) -> None:
-        from google.api_core.exceptions import Conflict, NotFound
+        from google.api_core.exceptions import NotFound
 
-        try:
-            there = self.bigquery.client.get_table(wanted.reference)
-        except NotFound:
+        with passing():
             try:
-                self.bigquery.client.create_table(wanted)
-                return
-            except Conflict:
-                # Somebody else made it in between.
                 there = self.bigquery.client.get_table(wanted.reference)
-        self._widen(there, wanted)
+            except NotFound:
+                # Made by somebody else in between: a conflict, which passes.
+                self.bigquery.client.create_table(wanted)
+            else:
+                self._widen(there, wanted)
 
     def _widen(self, there: bigquery.Table, wanted: bigquery.Table) -> None:
         refuse_other_changes(there, wanted)
+        if not _added(there, wanted):
+            return
         for field in _added(there, wanted):
             add = f"ADD COLUMN IF NOT EXISTS `{field.name}` {field.field_type}"
             self.bigquery.run(f"ALTER TABLE {self.bigquery.name(there.table_id)} {add}")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from shared.adapters.bigquery import passing, statement
 from shared.adapters.warehouse_tables import Tables
@@ -83,6 +83,8 @@ class Training(Tables):
     ) -> DataVersion:
         """Pin the rows of now for a request; a request that comes again gets the rows that were pinned first.
 
+        (But for drops that were withdrawn in between: those are left out from then on.)
+
         Args:
             request: names the snapshot.
             rows: `1k`, `200k` or `all`.
@@ -97,8 +99,8 @@ class Training(Tables):
         return DataVersion(
             model=model,
             timestamp=timestamp.isoformat(),
-            window_from=_text(start and span["window_from"]),
-            window_to=_text(end and span["window_to"]),
+            window_from=_text(span["window_from"] if start else None),
+            window_to=_text(span["window_to"] if end else None),
             selection=rows,
             rows=found["total"],
             train_rows=min(found["trainable"], ROWS[rows] or found["trainable"]),
@@ -145,7 +147,8 @@ class Training(Tables):
         def moment() -> datetime:
             with passing():
                 there = self.bigquery.client.get_table(self.bigquery.path(snapshot))
-            return there.snapshot_definition.snapshot_time if there.snapshot_definition else there.created
+            # The emulator knows when it was made, not of when it is: the same, as nothing older is asked for.
+            return cast(datetime, getattr(there.snapshot_definition, "snapshot_time", None) or there.created)
 
         try:
             return moment()

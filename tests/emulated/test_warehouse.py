@@ -96,9 +96,9 @@ def model(warehouse: Warehouse) -> str:
 
 def _bucket() -> Any:
     from google.auth.credentials import AnonymousCredentials
-    from google.cloud import storage
+    from google.cloud.storage import Client
 
-    return storage.Client(project=PROJECT, credentials=AnonymousCredentials()).bucket(BUCKET)
+    return Client(project=PROJECT, credentials=AnonymousCredentials()).bucket(BUCKET)
 
 
 def upload(table: pa.Table) -> str:
@@ -431,12 +431,19 @@ def test_any_other_change_of_a_table_is_refused(
         Warehouse(settings).prepare(model, spec_of(columns))
 
 
-def test_preparing_what_is_prepared_asks_two_questions_and_then_none(settings: Settings, model: str) -> None:
+def test_preparing_what_is_prepared_asks_two_questions_and_then_none(
+    settings: Settings, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     warehouse = Warehouse(settings)
     asked: list[str] = []
     connection = warehouse.bigquery.client._connection
     ask = connection.api_request
-    connection.api_request = lambda **request: (asked.append(request["method"]), ask(**request))[1]
+
+    def listen(**request: Any) -> Any:
+        asked.append(request["method"])
+        return ask(**request)
+
+    monkeypatch.setattr(connection, "api_request", listen)
     warehouse.prepare(model, SPEC)
     warehouse.prepare(model, SPEC)
     assert asked == ["GET", "GET"]

@@ -6,5 +6,3 @@ DELETE FROM {rejects} WHERE _drop = this_drop AND _generation = this_generation;
 INSERT INTO {rejects} ({reject_columns}) SELECT {reject_columns} FROM {staged_rejects};
 {merge_account};
 COMMIT TRANSACTION;
-DROP TABLE IF EXISTS {staged_rejects};
-DROP TABLE IF EXISTS {staged_account};

@@ -35,7 +35,4 @@ ELSE
   {merge_account};
   COMMIT TRANSACTION;
 END IF;
-DROP TABLE IF EXISTS {staged_rows};
-DROP TABLE IF EXISTS {staged_rejects};
-DROP TABLE IF EXISTS {staged_account};
 SELECT newest IS NULL OR newest <= this_generation AS swapped;
