@@ -1,32 +1,36 @@
-"""Helpers of the Pub/Sub tests: our server, Google's, official clients of either, and an endpoint that is pushed to."""
+"""Helpers of the Pub/Sub tests: our server, Google's, and official clients of either."""
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud import pubsub_v1
 from google.protobuf.duration_pb2 import Duration
-from google.pubsub_v1.types import ReceivedMessage
+from google.pubsub_v1.types import PullResponse, ReceivedMessage
 
 from deploy.local.pubsub import google as googles
 from tests.emulated import laptop
 
 PROJECT = "projects/tidewheel-test"
+
+
+def seconds(value: float) -> Duration:
+    """A duration as the client wants it."""
+    return Duration(seconds=int(value), nanos=int(value % 1 * 1e9))
+
+
+QUICK = {"minimum_backoff": seconds(0.1), "maximum_backoff": seconds(0.2)}
 
 
 class PubSub:
@@ -57,6 +61,10 @@ class PubSub:
         request = {"name": f"{PROJECT}/subscriptions/{unique()}", "topic": topic, **settings}
         return self.subscriber.create_subscription(request=request).name
 
+    def dead_letters(self) -> dict[str, Any]:
+        """A subscription's dead-letter policy, with a topic of its own."""
+        return {"dead_letter_policy": {"dead_letter_topic": self.topic(), "max_delivery_attempts": 5}}
+
     def publish(self, topic: str, data: bytes, **attributes: str) -> str:
         """The id of a message that was confirmed."""
         return self.publisher.publish(topic, data, **attributes).result(laptop.PATIENCE_SECONDS)
@@ -67,10 +75,18 @@ class PubSub:
         laptop.wait_for(lambda: pulled.extend(self._pull(subscription, count - len(pulled))) or len(pulled) == count)
         return pulled
 
+    def drain(self, subscription: str) -> list[ReceivedMessage]:
+        """Everything that is ready now."""
+        request = {"subscription": subscription, "max_messages": 1000, "return_immediately": True}
+        return [
+            each
+            for pull in iter(lambda: self.subscriber.pull(request=request), PullResponse())
+            for each in pull.received_messages
+        ]
+
     def is_empty(self, subscription: str) -> bool:
         """Whether nothing is ready now."""
-        request = {"subscription": subscription, "max_messages": 1, "return_immediately": True}
-        return not self.subscriber.pull(request=request).received_messages
+        return not self.drain(subscription)
 
     def acknowledge(self, subscription: str, messages: list[ReceivedMessage]) -> None:
         """Done with those."""
@@ -113,80 +129,6 @@ def google(folder: Path) -> Iterator[PubSub]:
         yield server
 
 
-class Endpoint:
-    """A real HTTP server that keeps what is pushed to it; it answers the scripted statuses, then 204."""
-
-    def __init__(self, *statuses: int, port: int = 0) -> None:
-        self.bodies: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.gate = threading.Event()
-        self.gate.set()
-        self._statuses = iter(statuses)
-        self._server = _Server(("127.0.0.1", port), _handler(self))
-        self.port = self._server.server_port
-        self.push_config = {"push_endpoint": f"http://127.0.0.1:{self.port}/projects/p/topics/t?token=1"}
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    def next(self) -> dict[str, Any]:
-        """The next body that was pushed."""
-        return self.bodies.get(timeout=laptop.PATIENCE_SECONDS)
-
-    def answer(self, body: dict[str, Any]) -> int:
-        """Keep the body; the status to answer with, once the gate is open."""
-        status = next(self._statuses, 204)
-        self.bodies.put(body)
-        self.gate.wait()
-        return status
-
-    def close(self) -> None:
-        """Nobody listens any more, and kept connections are closed."""
-        self.gate.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    def __enter__(self) -> Endpoint:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, *arguments: Any) -> None:
-        self.connections: list[Any] = []
-        super().__init__(*arguments)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self.connections.append(request)
-        super().process_request(request, client_address)
-
-    def server_close(self) -> None:
-        super().server_close()
-        for connection in self.connections:
-            self.shutdown_request(connection)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever hangs up here does it on purpose."""
-
-
-def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(endpoint.answer({**body, "path": self.path, "type": self.headers["Content-Type"]}))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Tests are quiet."""
-
-    return Handler
-
-
 @contextmanager
 def environment(**variables: str) -> Iterator[None]:
     """Variables that hold for a moment."""
@@ -199,11 +141,6 @@ def environment(**variables: str) -> Iterator[None]:
 def unique() -> str:
     """An id that no other test has."""
     return f"test-{uuid.uuid4().hex}"
-
-
-def seconds(value: float) -> Duration:
-    """A duration as the client wants it."""
-    return Duration(seconds=int(value), nanos=int(value % 1 * 1e9))
 
 
 def a_moment() -> None:
