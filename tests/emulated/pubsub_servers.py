@@ -72,7 +72,12 @@ class PubSub:
     def pull(self, subscription: str, count: int = 1) -> list[ReceivedMessage]:
         """As many messages, however many calls that takes."""
         pulled: list[ReceivedMessage] = []
-        laptop.wait_for(lambda: pulled.extend(self._pull(subscription, count - len(pulled))) or len(pulled) == count)
+
+        def have_all() -> bool:
+            pulled.extend(self._pull(subscription, count - len(pulled)))
+            return len(pulled) == count
+
+        laptop.wait_for(have_all)
         return pulled
 
     def drain(self, subscription: str) -> list[ReceivedMessage]:

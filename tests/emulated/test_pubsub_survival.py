@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -96,6 +99,25 @@ def test_a_push_that_a_kill_interrupted_is_made_again_with_its_attempts_counted(
         with pubsub_servers.ours(data):
             attempts.append(endpoint.next()["deliveryAttempt"])
     assert attempts == [1, 2, 3, 3]
+
+
+def test_a_subscription_deleted_while_messages_come_leaves_nothing_behind(data: Path) -> None:
+    with pubsub_servers.ours(data) as first:
+        topic = first.topic()
+        survivor = first.subscription(topic)
+        with ThreadPoolExecutor(4) as pool:
+            publishing = [pool.submit(first.publish, topic, b"%d" % number) for number in range(400)]
+            for _ in range(40):
+                first.subscriber.delete_subscription(subscription=first.subscription(topic))
+            ids = {future.result() for future in publishing}
+        first.kill()
+    with pubsub_servers.ours(data) as second:
+        pulled = second.drain(survivor)
+        second.acknowledge(survivor, pulled)
+        second.kill()
+    assert {received.message.message_id for received in pulled} == ids
+    with closing(sqlite3.connect(data)) as file:
+        assert file.execute("SELECT COUNT(*) FROM messages").fetchone() == (0,)
 
 
 def test_told_to_stop_it_stops_and_keeps_what_it_has(data: Path) -> None:

@@ -155,11 +155,12 @@ class Backlog:
         old = list(takewhile(lambda each: each.message.proto.publish_time.seconds < publish_seconds, every))
         return [change for delivery in old for change in self.settle(delivery)]
 
-    def delete(self) -> list[Change]:
+    def delete(self) -> None:
         """The end of everything that waits, and of everybody who waits for it."""
         self._is_deleted = True
         self._news.set()
-        return [change for delivery in list(self._deliveries.values()) for change in self.settle(delivery)]
+        for delivery in list(self._deliveries.values()):
+            self.settle(delivery)
 
     def attempt(self, delivery: Delivery) -> int:
         """The number of this attempt, from 1; 0 for a subscription without dead letters, as Google has it."""

@@ -22,6 +22,8 @@ KEEP_TOPIC = "INSERT INTO topics VALUES (?, ?)"
 FORGET_TOPIC = "DELETE FROM topics WHERE name = ?"
 KEEP_SUBSCRIPTION = "INSERT OR REPLACE INTO subscriptions VALUES (?, ?)"
 FORGET_SUBSCRIPTION = "DELETE FROM subscriptions WHERE name = ?"
+FORGET_ITS_DELIVERIES = "DELETE FROM deliveries WHERE subscription = ?"
+FORGET_UNWANTED_MESSAGES = "DELETE FROM messages WHERE id NOT IN (SELECT message FROM deliveries)"
 KEEP_MESSAGE = "INSERT INTO messages VALUES (?, ?)"
 KEEP_DELIVERY = "INSERT INTO deliveries (message, subscription) VALUES (?, ?)"
 SOURCE = "CloudPubSubDeadLetterSource"
@@ -82,7 +84,10 @@ class Broker:
         if backlog is None:
             raise not_found(name)
         self._stop_pushing(name)
-        await self._commit(Change(FORGET_SUBSCRIPTION, [(name,)]), *backlog.delete())
+        backlog.delete()
+        # By name, not one by one: messages may be on their way to the disk that no backlog knows yet.
+        forget = [Change(sql, [(name,)]) for sql in (FORGET_SUBSCRIPTION, FORGET_ITS_DELIVERIES)]
+        await self._commit(*forget, Change(FORGET_UNWANTED_MESSAGES, [()]))
 
     def backlog(self, name: str) -> Backlog:
         """The subscription's backlog, which must exist."""
@@ -161,8 +166,10 @@ class Broker:
 
     def _deliver(self, messages: list[Message], backlogs: list[Backlog]) -> None:
         for backlog in backlogs:
-            for message in messages:
-                backlog.add(Delivery(message))
+            # It may have been deleted while the messages were written.
+            if self.backlogs.get(backlog.name) is backlog:
+                for message in messages:
+                    backlog.add(Delivery(message))
 
     def _bury(self, backlog: Backlog, delivery: Delivery) -> bool:
         """Publish to the dead letters and settle, in one transaction; false where the topic is gone."""
