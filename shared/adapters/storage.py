@@ -1,0 +1,98 @@
+"""Cloud Storage: small JSON objects that are created once, and files that are streamed."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from google.cloud import storage
+
+
+class Storage:
+    """Objects in buckets; generation preconditions are the compare-and-set."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._project = settings.project
+
+    @cached_property
+    def _client(self) -> storage.Client:
+        from google.cloud import storage
+
+        return storage.Client(project=self._project)
+
+    def create(self, bucket: str, name: str, body: dict[str, Any]) -> int | None:
+        """Write an object that must not be there yet: its generation, or None if it is there."""
+        return self.replace(bucket, name, body, generation=0)
+
+    def replace(self, bucket: str, name: str, body: dict[str, Any], *, generation: int) -> int | None:
+        """Write an object over exactly this generation of it: its new generation, or None if another one is there.
+
+        A lost response makes the client try again, and its own first try then answers 412: after a refusal the
+        object is read, and what one wrote oneself counts as written. Bodies that may race therefore hold a nonce.
+        """
+        from google.api_core.exceptions import PreconditionFailed
+
+        text = json.dumps(body, separators=(",", ":"), sort_keys=True)
+        blob = self._client.bucket(bucket).blob(name)
+        try:
+            blob.upload_from_string(text, content_type="application/json", if_generation_match=generation)
+        except PreconditionFailed:
+            there = self.read(bucket, name)
+            return there[1] if there and there[0] == json.loads(text) else None
+        return int(blob.generation or 0)
+
+    def read(self, bucket: str, name: str) -> tuple[dict[str, Any], int] | None:
+        """An object and its generation; None if there is none."""
+        from google.api_core.exceptions import NotFound
+
+        blob = self._client.bucket(bucket).blob(name)
+        try:
+            text = blob.download_as_bytes()
+        except NotFound:
+            return None
+        return json.loads(text), int(blob.generation or 0)
+
+    def names(self, bucket: str, prefix: str) -> list[str]:
+        """The names that begin with the prefix, in alphabetical order."""
+        return [blob.name for blob in self._client.list_blobs(bucket, prefix=prefix, fields="items(name),nextPageToken")]
+
+    def upload(self, bucket: str, name: str, path: Path) -> str:
+        """Put a file into a bucket: its gs:// address."""
+        self._client.bucket(bucket).blob(name).upload_from_filename(path)
+        return f"gs://{bucket}/{name}"
+
+    def put(self, bucket: str, name: str, path: Path) -> int:
+        """Put a file into a bucket: the generation that it became."""
+        blob = self._client.bucket(bucket).blob(name)
+        blob.upload_from_filename(path)
+        return int(blob.generation or 0)
+
+    def download(self, bucket: str, name: str, generation: int, path: Path) -> bool:
+        """Stream one generation of an object into a file; False if that generation is gone."""
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        blob = self._client.bucket(bucket).blob(name)
+        try:
+            blob.download_to_filename(path, if_generation_match=generation)
+        except (NotFound, PreconditionFailed):
+            return False
+        return True
+
+    def copy(self, source: tuple[str, str], target: tuple[str, str]) -> None:
+        """Copy an object from one bucket and name to another."""
+        bucket = self._client.bucket(source[0])
+        bucket.copy_blob(bucket.blob(source[1]), self._client.bucket(target[0]), target[1])
+
+    def delete(self, bucket: str, name: str) -> None:
+        """Delete an object; that it is not there is as good."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            self._client.bucket(bucket).blob(name).delete()
+        except NotFound:
+            return
