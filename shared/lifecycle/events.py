@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from shared.contract.spec import ROWS
 from shared.errors import PermanentError
 
+REQUEST = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened, or that somebody asks for; its identity is what makes two deliveries the same."""
+    """Something that happened, or that somebody asks for; its identity is what makes two deliveries the same.
+
+    `epoch` counts how often a person, or a request that came in between, has had the same work done again; `story` is
+    the drop or request that began it all. An event inherits both from the one that caused it.
+    """
 
     topic: ClassVar[str]
     epoch: int = 0
+    story: str = field(default="", compare=False)
 
     @property
     def identity(self) -> str:
         """Two messages with the same identity ask for the same piece of work."""
-        raise NotImplementedError
+        return f"{self.subject}.{self.epoch}"
 
     @property
     def subject(self) -> str:
         """The drop, request or model that it is about."""
-        return self.identity
+        return self.story
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,20 +124,23 @@ class TrainingRequested(Event):
     dry_run: bool = False
     request: str = ""
     drop: str | None = None
+    generation: int | None = None
 
     def __post_init__(self) -> None:
         if self.rows not in ROWS:
             raise PermanentError(f'rows is "{self.rows}"; known: {", ".join(ROWS)}.')
-        if len(self.window) not in (0, 2):
+        if self.window and not _is_window(self.window):
             raise PermanentError("window takes two ISO dates, from and to.", 'Example: ["2013-01-01", "2013-04-01"].')
-
-    @property
-    def identity(self) -> str:
-        return f"{self.request}.{self.epoch}"
+        _check_request(self.request)
 
     @property
     def subject(self) -> str:
         return self.request
+
+    @property
+    def machine(self) -> str:
+        """The name of the one machine that trains it; asking twice for the same name starts one machine."""
+        return f"train-{self.request}" + (f"-{self.epoch}" if self.epoch else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,10 +149,6 @@ class RequestEvent(Event):
 
     model: str
     request: str
-
-    @property
-    def identity(self) -> str:
-        return f"{self.request}.{self.epoch}"
 
     @property
     def subject(self) -> str:
@@ -283,6 +291,20 @@ EVENTS: dict[str, type[Event]] = {
 }
 TOPICS: list[str] = list(dict.fromkeys(kind.topic for kind in EVENTS.values()))
 DEAD_LETTERS = "dead-letters"
+
+
+def _is_window(window: tuple[str, ...]) -> bool:
+    try:
+        start, end = map(datetime.fromisoformat, window)
+    except ValueError:
+        return False
+    return start.replace(tzinfo=None) < end.replace(tzinfo=None)
+
+
+def _check_request(request: str) -> None:
+    """A request names a machine, a snapshot and a folder."""
+    if request and not REQUEST.fullmatch(request):
+        raise PermanentError(f'"{request[:80]}" cannot name a request.', "Use up to 40 of a-z, 0-9 and -, or leave it out.")
 
 
 def request_id(*parts: object) -> str:

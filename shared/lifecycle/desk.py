@@ -1,0 +1,168 @@
+"""The desk where training is asked for: at most one request of a model is open, the others join it or wait in line.
+
+`requests/<model>.json` in the state bucket, written by compare-and-set. A request is open from the moment it is placed until
+its verdict; its as-of time is fixed when its training starts. What asks before that joins it. A drop that asks later
+marks it `again`, and is evaluated once more at its end; requests by hand for other rows, params or dates wait.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from shared.adapters.storage import Storage
+from shared.adapters.warehouse import Account
+from shared.errors import PermanentError
+from shared.lifecycle.events import DataPrepared, Event, TrainingRequested
+from shared.lifecycle.messages import from_dict, to_dict
+
+LAUNCHED, JOINED, AGAIN, WAITING = "launched", "joined", "again", "waiting"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What the desk knows of one model: the open request, who waits, which drop asks again, and what it closed last."""
+
+    open: dict[str, Any] | None = None
+    started: bool = False
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    again: dict[str, Any] | None = None
+    closed: dict[str, Any] | None = None
+    nonce: str = ""
+
+    @property
+    def request(self) -> str | None:
+        """The open request."""
+        return self.open["fields"]["request"] if self.open else None
+
+
+class Desk:
+    """Takes requests for training, and says what becomes of each."""
+
+    def __init__(self, storage: Storage, bucket: str, account: Callable[[str, str, int], Account | None]) -> None:
+        self._storage, self._bucket, self._account = storage, bucket, account
+
+    def read(self, model: str) -> Page:
+        """What is open and who waits."""
+        return self._read(model)[0]
+
+    def place(self, event: TrainingRequested) -> tuple[str, str | None]:
+        """Hand a request in: what becomes of it, and the open request that it joins or waits for."""
+        outcome = ""
+
+        def change(page: Page) -> Page:
+            nonlocal outcome
+            outcome, changed = _placed(page, event)
+            return changed
+
+        page = self._change(event.model, change)
+        return outcome, None if page.request == event.request else page.request
+
+    def start(self, model: str, request: str) -> None:
+        """Fix the as-of time of the open request: what comes from now on is not in its rows.
+
+        Raises:
+            PermanentError: the request is not open any more.
+        """
+
+        def change(page: Page) -> Page:
+            if page.request != request:
+                raise PermanentError(f"request {request} of {model} is not open any more.", "Ask for a new training.")
+            return replace(page, started=True)
+
+        self._change(model, change)
+
+    def close(self, model: str, request: str) -> list[Event]:
+        """End the open request: the events that go on, namely who was first in line, and a drop that asked again.
+
+        Closing it twice gives the same events, in case the first one who did it could not publish them.
+        """
+        page = self._change(model, lambda page: _closed(page, request))
+        closed = page.closed or {}
+        if closed.get("request") != request:
+            return []
+        return [*map(_unpack, closed["next"]), *self._asked_again(model, closed["again"])]
+
+    def _asked_again(self, model: str, again: dict[str, Any] | None) -> list[Event]:
+        account = self._account(model, again["drop"], again["generation"]) if again else None
+        if again is None or account is None or account.first_event is None or account.last_event is None:
+            return []
+        return [
+            DataPrepared(
+                model=model,
+                drop=account.drop,
+                generation=account.generation,
+                accepted=account.accepted,
+                rejected=account.rejected,
+                duplicate=account.duplicate,
+                first_event_time=account.first_event.isoformat(),
+                last_event_time=account.last_event.isoformat(),
+                ignored_columns=account.ignored_columns,
+                epoch=again["epoch"] + 1,
+                story=account.drop,
+            )
+        ]
+
+    def _change(self, model: str, change: Callable[[Page], Page]) -> Page:
+        while True:
+            page, generation = self._read(model)
+            wanted = change(page)
+            if wanted == page:
+                return page
+            body = vars(wanted) | {"nonce": uuid.uuid4().hex}
+            if self._storage.replace(self._bucket, _name(model), body, generation=generation) is not None:
+                return wanted
+
+    def _read(self, model: str) -> tuple[Page, int]:
+        there = self._storage.read(self._bucket, _name(model))
+        return (Page(**there[0]), there[1]) if there else (Page(), 0)
+
+
+def _placed(page: Page, event: TrainingRequested) -> tuple[str, Page]:
+    if page.open is None:
+        return LAUNCHED, replace(page, open=_pack(event), started=False)
+    if page.request == event.request:
+        return LAUNCHED, page
+    if not page.started and _is_plain(event) and _is_plain(_unpack(page.open)):
+        return JOINED, page
+    if event.drop is not None and event.generation is not None:
+        return AGAIN, replace(page, again=_newest(page.again, event))
+    if any(each["fields"]["request"] == event.request for each in page.waiting):
+        return WAITING, page
+    return WAITING, replace(page, waiting=[*page.waiting, _pack(event)])
+
+
+def _newest(again: dict[str, Any] | None, event: TrainingRequested) -> dict[str, Any]:
+    """One drop speaks for all that came meanwhile: the one that was finished last."""
+    mine = {"drop": event.drop, "generation": event.generation, "epoch": event.epoch}
+    return again if again and again["generation"] > (event.generation or 0) else mine
+
+
+def _closed(page: Page, request: str) -> Page:
+    if page.request != request:
+        return page
+    first, rest = page.waiting[:1], page.waiting[1:]
+    # Its message was handled when it was put in line: it comes once more, in the next epoch.
+    again = [{**each, "fields": {**each["fields"], "epoch": each["fields"].get("epoch", 0) + 1}} for each in first]
+    return Page(waiting=rest, closed={"request": request, "next": again, "again": page.again})
+
+
+def _is_plain(event: TrainingRequested) -> bool:
+    """All rows, the usual params, no dates: such a training serves everybody who asks for one."""
+    return event.rows == "all" and not event.params and not event.window
+
+
+def _pack(event: TrainingRequested) -> dict[str, Any]:
+    return {"story": event.story, "fields": to_dict(event)}
+
+
+def _unpack(raw: dict[str, Any]) -> TrainingRequested:
+    event = from_dict(TrainingRequested, raw["fields"])
+    assert isinstance(event, TrainingRequested)
+    return replace(event, story=raw["story"])
+
+
+def _name(model: str) -> str:
+    return f"requests/{model}.json"

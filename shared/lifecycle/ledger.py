@@ -1,0 +1,216 @@
+"""Exactly once in effect: who is doing a piece of work, what it will announce, and that it is done.
+
+The protocol. A piece of work (a step and the identity of an event) has a folder of objects in the state bucket, and each
+of them is created once, on the condition that it is not there:
+
+    claim-<attempt>   the owner's nonce and the end of its lease; only its owner's heartbeat updates it
+    outbox            the events that the work announces; whoever created it has done the work
+    done              they are published, and confirmed by the broker
+    repeat-<message>  a delivery that came after that, and was acknowledged
+
+    claim -> run -> outbox -> publish -> done
+
+A delivery that finds `done` is acknowledged and counted; one that finds a living lease comes back later; one that finds an
+expired lease claims the next attempt, and publishes the outbox if there is one instead of doing the work again. An owner
+whose lease has run out looks for the next claim, and stops if there is one. The outbox has one author, so that two owners
+who both finished announce the same thing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared.adapters.storage import Storage
+from shared.errors import LostLease, PassingError, PermanentError
+from shared.lifecycle.events import EVENTS, Event, StepFailed
+from shared.lifecycle.messages import from_dict, to_dict
+
+log = logging.getLogger(__name__)
+LEASE_SECONDS = 60.0
+DONE, REPEATED = "done", "repeated"
+Work = Callable[[], Sequence[Event]]
+Publish = Callable[[Sequence[Event]], None]
+
+
+class Ledger:
+    """The only way to have a step's work done."""
+
+    def __init__(self, storage: Storage, bucket: str, clock: Callable[[], float] = time.time) -> None:
+        self._storage, self._bucket, self._clock = storage, bucket, clock
+
+    def run(
+        self,
+        step: str,
+        event: Event,
+        work: Work,
+        publish: Publish,
+        *,
+        message_id: str = "",
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> str:
+        """Do the work that an event asks for, unless it is done: `done` or `repeated`.
+
+        Raises:
+            PassingError: somebody else is at it, or the work failed in a way that passes.
+        """
+        folder = folder_of(step, event)
+        lease = self._claim(folder, lease_seconds)
+        if lease is None:
+            self._create(f"{folder}/repeat-{_slug(message_id or uuid.uuid4().hex)}", {"at": self._clock()})
+            return REPEATED
+        with lease:
+            announced = self._adopt(folder, lease) or self._do(step, event, work, lease, folder)
+            publish(announced)
+            self._create(f"{folder}/done", {"at": self._clock(), "attempt": lease.attempt})
+        return DONE
+
+    def _claim(self, folder: str, seconds: float) -> Lease | None:
+        """A lease on the work; None if it is done."""
+        lease = Lease(self._storage, self._bucket, folder, seconds, self._clock)
+        # Nearly always nobody was here before: one question less.
+        if lease.take(1):
+            return lease
+        there = {name.rpartition("/")[2] for name in self._storage.names(self._bucket, f"{folder}/")}
+        if "done" in there:
+            return None
+        attempt = max(int(name.split("-")[1]) for name in there if name.startswith("claim-"))
+        self._refuse_while_alive(folder, attempt)
+        if not lease.take(attempt + 1):
+            raise PassingError(f"somebody else has just taken over {folder}.")
+        return lease
+
+    def _refuse_while_alive(self, folder: str, attempt: int) -> None:
+        claim, _ = self._storage.read(self._bucket, f"{folder}/claim-{attempt}") or ({"until": 0}, 0)
+        if (left := claim["until"] - self._clock()) > 0:
+            raise PassingError(f"somebody else is at {folder}, for up to {left:.0f} s more.")
+
+    def _adopt(self, folder: str, lease: Lease) -> Sequence[Event] | None:
+        """What an earlier attempt had decided to announce."""
+        there = self._storage.read(self._bucket, f"{folder}/outbox") if lease.attempt > 1 else None
+        return [_unpack(each) for each in there[0]["events"]] if there else None
+
+    def _do(self, step: str, event: Event, work: Work, lease: Lease, folder: str) -> Sequence[Event]:
+        try:
+            events = [_inherit(each, event) for each in work()]
+        except PermanentError as error:
+            events = [_inherit(failure(step, event, error), event)]
+        lease.check()
+        body = {"owner": lease.nonce, "events": [_pack(each) for each in events]}
+        if self._create(f"{folder}/outbox", body) is None:
+            raise LostLease(f"another attempt at {folder} has finished first.")
+        return events
+
+    def _create(self, name: str, body: dict[str, Any]) -> int | None:
+        return self._storage.create(self._bucket, name, body)
+
+
+@dataclass
+class Lease:
+    """The right to do a piece of work until a moment that a heartbeat keeps moving on."""
+
+    storage: Storage
+    bucket: str
+    folder: str
+    seconds: float
+    clock: Callable[[], float]
+    attempt: int = 0
+    until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.nonce = uuid.uuid4().hex
+        self._generation = 0
+        self._stop = threading.Event()
+
+    def take(self, attempt: int) -> bool:
+        """Claim an attempt; whether nobody else has it."""
+        until = self.clock() + self.seconds
+        generation = self.storage.create(self.bucket, self._name(attempt), self._claim(until))
+        if generation is None:
+            return False
+        self.attempt, self.until, self._generation = attempt, until, generation
+        return True
+
+    def check(self) -> None:
+        """Go on only while the work is ours.
+
+        Raises:
+            LostLease: the lease ran out, and somebody has taken over.
+        """
+        if self.clock() >= self.until and self.storage.read(self.bucket, self._name(self.attempt + 1)):
+            raise LostLease(f"the lease on {self.folder} ran out, and another attempt has begun.")
+
+    def __enter__(self) -> Lease:
+        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._heart.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        self._stop.set()
+        self._heart.join()
+        if error is not None:
+            self._give_back(error)
+
+    def _give_back(self, error: BaseException) -> None:
+        """Let the next attempt begin at once, and say why there has to be one."""
+        try:
+            self._renew(0.0, error=f"{type(error).__name__}: {error}"[:2000])
+        except Exception as also:
+            # The lease runs out by itself; what went wrong first is what has to be seen.
+            log.warning("the lease on %s could not be given back: %s", self.folder, also)
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self.seconds / 3):
+            try:
+                self._renew(self.clock() + self.seconds)
+            except Exception as error:
+                log.warning("a heartbeat for %s failed: %s", self.folder, error)
+
+    def _renew(self, until: float, **more: Any) -> None:
+        body = self._claim(until) | more
+        generation = self.storage.replace(self.bucket, self._name(self.attempt), body, generation=self._generation)
+        if generation is not None:
+            self.until, self._generation = until, generation
+
+    def _claim(self, until: float) -> dict[str, Any]:
+        return {"owner": self.nonce, "until": until}
+
+    def _name(self, attempt: int) -> str:
+        return f"{self.folder}/claim-{attempt}"
+
+
+def failure(step: str, event: Event, error: PermanentError) -> StepFailed:
+    """What people are told when a step gives up for good."""
+    model = getattr(event, "model", None)
+    return StepFailed(step=step, about=event.subject, error=error.error, remedy=error.remedy, model=model)
+
+
+def folder_of(step: str, event: Event) -> str:
+    """Where the ledger keeps what it knows of a piece of work."""
+    return f"ledger/{step}/{_slug(f'{type(event).__name__}-{event.identity}')}"
+
+
+def _inherit(event: Event, cause: Event) -> Event:
+    return replace(event, epoch=event.epoch or cause.epoch, story=event.story or cause.story)
+
+
+def _pack(event: Event) -> dict[str, Any]:
+    return {"kind": type(event).__name__, "story": event.story, "fields": to_dict(event)}
+
+
+def _unpack(raw: dict[str, Any]) -> Event:
+    kind: type[Event] = EVENTS[raw["kind"]]
+    return replace(from_dict(kind, raw["fields"]), story=raw["story"])
+
+
+def _slug(identity: str) -> str:
+    """A readable name that is safe in any path; a hash tells apart what it makes alike."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "_", identity)[:80]
+    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"

@@ -1,0 +1,86 @@
+"""What a step may use, each made when it is first asked for: a cold start pays for nothing that its function leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared.lifecycle import messages
+from shared.lifecycle.events import Event
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.adapters.bus import Bus
+    from shared.adapters.machines import Machines
+    from shared.adapters.registry import Registry
+    from shared.adapters.storage import Storage
+    from shared.adapters.warehouse import Warehouse
+    from shared.lifecycle.decisions import Decisions
+    from shared.lifecycle.desk import Desk
+    from shared.lifecycle.ledger import Ledger
+
+
+class Services:
+    """The adapters of one project, and what is built on them."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._given = settings
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Of the environment, unless others were given."""
+        return self._given or Settings.from_env()
+
+    @cached_property
+    def storage(self) -> Storage:
+        from shared.adapters.storage import Storage
+
+        return Storage(self.settings)
+
+    @cached_property
+    def bus(self) -> Bus:
+        from shared.adapters.bus import Bus
+
+        return Bus(self.settings)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        from shared.adapters.warehouse import Warehouse
+
+        return Warehouse(self.settings)
+
+    @cached_property
+    def registry(self) -> Registry:
+        from shared.adapters.registry import Registry
+
+        return Registry(self.settings)
+
+    @cached_property
+    def machines(self) -> Machines:
+        from shared.adapters.machines import machines
+
+        return machines(self.settings)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        from shared.lifecycle.ledger import Ledger
+
+        return Ledger(self.storage, self.settings.state_bucket)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        from shared.lifecycle.decisions import Decisions
+
+        return Decisions(self.storage, self.settings.state_bucket)
+
+    @cached_property
+    def desk(self) -> Desk:
+        from shared.lifecycle.desk import Desk
+
+        return Desk(self.storage, self.settings.state_bucket, lambda *which: self.warehouse.account(*which))
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish events; returns when the broker has confirmed them all."""
+        if events:
+            self.bus.publish(messages.encode(event) for event in events)
