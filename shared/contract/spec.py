@@ -70,7 +70,13 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """A model of the user's: one file in `shared/models/`, whose variable and file have the model's name."""
+    """A model of the user's: one file in `shared/models/`, whose variable and file have the model's name.
+
+    A dropped file is refused whole when it has fewer good rows than `min_rows`, when more than `max_rejected_share` of
+    its rows are bad, when one row's content (all but its key and its time) makes up more than `max_repeated_share` of
+    the good ones, or when it is larger than `max_unpacked_bytes`. `nulls` are texts that mean null in its files, beside
+    the empty one.
+    """
 
     title: str
     columns: Sequence[Column]
@@ -83,6 +89,8 @@ class ModelSpec:
     policy: Policy = field(default_factory=Policy)
     min_rows: int = 100
     max_rejected_share: float = 0.30
+    max_repeated_share: float = 0.50
+    nulls: tuple[str, ...] = ()
     max_unpacked_bytes: int = 4 * 2**30
     name: str = ""
 

@@ -67,6 +67,7 @@ flight_delay = ModelSpec(
         Column("dep_delay", FLOAT64, min=-180, max=2_880),
         Column("arr_delay", FLOAT64, target=True, min=-240, max=2_880),
     ],
+    nulls=("NA",),
     pipeline=build_pipeline,
     params={"alpha": 10.0, "min_frequency": 20},
     # Squared, since one missed connection costs more than ten landings that are five minutes late.

@@ -1,0 +1,154 @@
+"""A dropped file to clean rows, and every other row accounted for: accepted + rejected + duplicate = rows in the file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.contract.judging import Judge, connect
+from shared.contract.keys import key_columns
+from shared.contract.output import Output, rejects_schema, rows_schema
+from shared.contract.raw import reject_table, with_raw
+from shared.contract.reading import Block, Reader, open_file
+from shared.contract.refusal import Refusal
+from shared.contract.repeats import Repeats, among, repeated
+from shared.contract.spec import ModelSpec
+from shared.contract.tally import Tally
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """What became of a file.
+
+    Attributes:
+        digest: SHA-256 of the file's bytes, in hexadecimal.
+        reject_reasons: how many rows have each fault; a row may have several.
+        rows_file: Parquet with the columns of the model's table in the warehouse.
+        rejects_file: Parquet with line, raw text and reason of the rows that were kept aside.
+    """
+
+    rows: int
+    accepted: int
+    rejected: int
+    duplicate: int
+    first_event: datetime
+    last_event: datetime
+    digest: str
+    ignored_columns: tuple[str, ...]
+    reject_reasons: dict[str, int]
+    rows_file: Path
+    rejects_file: Path
+
+
+def clean(file: Path, name: str, spec: ModelSpec, *, drop: str, generation: int, into: Path) -> Cleaned:
+    """Read a file by its model's contract, in memory that does not grow with it (but for 8 bytes a row).
+
+    Args:
+        file: where its bytes are.
+        name: what it is called; the ending says what it claims to be.
+        into: a folder for what becomes of it.
+
+    Raises:
+        Refusal: the whole file breaks the contract; what was counted by then is in the error.
+    """
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        reader = open_file(file, name, spec)
+        with connect(into) as connection:
+            judge = Judge(connection, spec, reader.values(), drop, generation)
+            return _Cleaning(reader, judge, spec, into).run(digest)
+    except Refusal as refusal:
+        refusal.digest = digest
+        raise
+
+
+class _Cleaning:
+    """One pass that finds the keys that come again, one that tells good rows from bad ones."""
+
+    def __init__(self, reader: Reader, judge: Judge, spec: ModelSpec, into: Path) -> None:
+        self._reader, self._judge, self._spec = reader, judge, spec
+        self._rows_file, self._rejects_file = into / "rows.parquet", into / "rejects.parquet"
+        self._tally = Tally()
+
+    def run(self, digest: str) -> Cleaned:
+        again = self._keys_that_come_again()
+        with (
+            Output(self._rows_file, rows_schema(self._spec)) as rows,
+            Output(self._rejects_file, rejects_schema()) as bad,
+        ):
+            self._rows, self._rejects = rows, bad
+            self._go_through(again)
+        try:
+            self._tally.refuse_bad(self._spec)
+        except Refusal as refusal:
+            self._explain(refusal)
+            raise
+        return self._cleaned(digest)
+
+    def _keys_that_come_again(self) -> np.ndarray:
+        names = [column.name for column in key_columns(self._spec)]
+        return repeated([self._judge.key_hashes(block.rows) for block in self._reader.blocks(names)])
+
+    def _go_through(self, again: np.ndarray) -> None:
+        repeats = Repeats(self._judge, self._spec)
+        for block in self._reader.blocks([column.name for column in self._spec.columns]):
+            self._take(block, again, repeats)
+        self._tally.duplicate = repeats.settle()
+        for table in repeats.accepted():
+            self._accept(table)
+        for table in repeats.rejected():
+            self._reject(table)
+
+    def _take(self, block: Block, again: np.ndarray, repeats: Repeats) -> None:
+        import numpy as np
+
+        self._tally.rows += block.rows.num_rows + len(block.broken)
+        self._reject(reject_table(block.broken, self._judge))
+        judged = self._judge.judged(block.rows)
+        good, aside = judged.column("_ok").to_numpy(), among(judged.column("_hash"), again)
+        self._tally.note_contents(judged.column("_content").to_numpy()[good])
+        self._accept(judged.filter(good & ~aside) if not (good & ~aside).all() else judged)
+        if (bad := np.flatnonzero(~good & ~aside)).size:
+            self._reject(self._judge.rejects(with_raw(block, bad, self._judge)))
+        if (set_aside := np.flatnonzero(aside)).size:
+            repeats.add(with_raw(block, set_aside, self._judge))
+
+    def _accept(self, rows: pa.Table) -> None:
+        self._tally.accept(rows, self._spec)
+        self._rows.write(rows)
+
+    def _reject(self, rows: pa.Table) -> None:
+        self._tally.reject(rows)
+        self._rejects.write(rows)
+
+    def _explain(self, refusal: Refusal) -> None:
+        tally = self._tally
+        refusal.rows, refusal.accepted = tally.rows, tally.accepted
+        refusal.rejected, refusal.duplicate = tally.rejected, tally.duplicate
+        refusal.ignored_columns = self._reader.ignored_columns
+        refusal.rejects_file = self._rejects_file if tally.rejected else None
+
+    def _cleaned(self, digest: str) -> Cleaned:
+        tally = self._tally
+        assert tally.first_event and tally.last_event
+        return Cleaned(
+            rows=tally.rows,
+            accepted=tally.accepted,
+            rejected=tally.rejected,
+            duplicate=tally.duplicate,
+            first_event=tally.first_event,
+            last_event=tally.last_event,
+            digest=digest,
+            ignored_columns=self._reader.ignored_columns,
+            reject_reasons=dict(tally.reasons.most_common()),
+            rows_file=self._rows_file,
+            rejects_file=self._rejects_file,
+        )

@@ -1,0 +1,79 @@
+"""CSV as blocks of rows: pyarrow parses a block, and where it stumbles the lines are sifted first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.contract.checks import text_value
+from shared.contract.header import checked_names, header_names
+from shared.contract.lines import MAX_LINE_BYTES, blocks, is_plain, sifted
+from shared.contract.reading import Block
+from shared.contract.refusal import Refusal
+from shared.contract.spec import ModelSpec
+from shared.contract.unpacking import Kind, text_chunks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class CsvReader:
+    """A CSV file, gzipped or not."""
+
+    def __init__(self, file: Path, kind: Kind, spec: ModelSpec) -> None:
+        self._file, self._kind, self._spec = file, kind, spec
+        names = header_names(next(self._texts()))
+        self.ignored_columns = checked_names(names, spec)
+        # What is ignored may have any name, also one that no reader takes.
+        self._names = [f"#{i}" if name in self.ignored_columns else name for i, name in enumerate(names)]
+
+    def values(self) -> Mapping[str, str]:
+        """For each contract column the SQL that reads its value."""
+        return {column.name: text_value(column) for column in self._spec.columns}
+
+    def blocks(self, names: Sequence[str]) -> Iterator[Block]:
+        """All rows, with these columns of them."""
+        texts = self._texts()
+        next(texts)
+        first = 2
+        for text in texts:
+            yield self._block(text, first, names)
+            first += text.count(b"\n")
+
+    def _texts(self) -> Iterator[bytes]:
+        return blocks(text_chunks(self._file, self._kind, self._spec.max_unpacked_bytes))
+
+    def _block(self, text: bytes, first: int, names: Sequence[str]) -> Block:
+        import numpy as np
+
+        lines = text.count(b"\n")
+        rows = self._parsed(text, names) if is_plain(text) else None
+        if rows is not None and rows.num_rows == lines:
+            return Block(rows, np.arange(first, first + lines), text)
+        sift = sifted(text, len(self._names))
+        rows = self._parsed(sift.text, names)
+        if rows is None or rows.num_rows != len(sift.kept):
+            raise Refusal(f"between lines {first:,} and {first + lines - 1:,} it is no CSV.", "Write it again.")
+        broken = [(first + position, line, fault) for position, line, fault in sift.broken]
+        return Block(rows, sift.kept + first, sift.text, broken)
+
+    def _parsed(self, text: bytes, names: Sequence[str]) -> pa.Table | None:
+        """The block's rows; None if pyarrow cannot make rows of it."""
+        import pyarrow as pa
+        from pyarrow import csv
+
+        if not text:
+            return pa.table({name: pa.array([], pa.string()) for name in names})
+        convert = csv.ConvertOptions(
+            column_types={name: pa.string() for name in names},
+            include_columns=list(names),
+            null_values=["", *self._spec.nulls],
+            strings_can_be_null=True,
+        )
+        read = csv.ReadOptions(column_names=self._names, block_size=4 * MAX_LINE_BYTES)
+        parse = csv.ParseOptions(ignore_empty_lines=False)
+        try:
+            return csv.read_csv(pa.BufferReader(text), read, parse, convert)
+        except pa.ArrowInvalid:
+            return None

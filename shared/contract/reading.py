@@ -1,0 +1,59 @@
+"""A dropped file as blocks of rows, whatever its form; it can be gone through more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from shared.contract.spec import ModelSpec
+from shared.contract.unpacking import kind_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+Broken = tuple[int, bytes, str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows as the file has them: one column per contract column that was asked for.
+
+    Attributes:
+        rows: the values, texts where the file is text.
+        lines: the row's line in the file (the header's is 1), or in Parquet its number from 1.
+        text: the lines that the rows are, for whoever wants to show one; none in Parquet.
+        broken: line, bytes and fault of lines that are no rows.
+    """
+
+    rows: pa.Table
+    lines: np.ndarray
+    text: bytes | None = None
+    broken: list[Broken] = field(default_factory=list)
+
+
+class Reader(Protocol):
+    """A file whose header is known to be right."""
+
+    ignored_columns: tuple[str, ...]
+
+    def values(self) -> Mapping[str, str]:
+        """For each contract column the SQL that reads its value."""
+
+    def blocks(self, names: Sequence[str]) -> Iterator[Block]:
+        """All rows, with these columns of them."""
+
+
+def open_file(file: Path, name: str, spec: ModelSpec) -> Reader:
+    """Find out what the file is, and hold its columns against the contract.
+
+    Raises:
+        Refusal: it is not what its name says, or its columns are not the contract's.
+    """
+    from shared.contract.csv_reading import CsvReader
+    from shared.contract.parquet_reading import ParquetReader
+
+    kind = kind_of(file, name)
+    return ParquetReader(file, spec) if kind == "parquet" else CsvReader(file, kind, spec)
