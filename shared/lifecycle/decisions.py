@@ -31,7 +31,7 @@ class Decision:
     champion: int | None
     verdict: str
     why: str
-    cause: str
+    cause: str = ""
     number: int = 0
     at: str = ""
     before: int | None = None
@@ -88,7 +88,8 @@ class Decisions:
                     return decision
             champion = history[-1].champion if history else None
             wanted = judge(champion)
-            decision = replace(wanted, number=len(history) + 1, before=champion, at=datetime.now(UTC).isoformat())
+            at = datetime.now(UTC).isoformat()
+            decision = replace(wanted, cause=cause, number=len(history) + 1, before=champion, at=at)
             if self._append(decision):
                 return decision
 

@@ -1,0 +1,163 @@
+"""How the champion did on a new drop, whether that drop is like those it learned from, and whether to train a challenger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.contract import catalog
+from shared.contract.spec import ModelSpec
+from shared.evaluation.policy import KEEP, TRAIN, Verdict, worth_training
+from shared.lifecycle.events import DataPrepared, Event, ModelEvaluated, TrainingRequested, request_id
+from shared.lifecycle.services import Services
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from shared.adapters.registry import Loaded, Version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """The champion on a drop: its score, beside the baseline's on the same rows, per slice, and what has drifted."""
+
+    score: float
+    baseline: float
+    skill: float
+    rows: int
+    unseen: bool
+    slices: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    drift: Mapping[str, float] = field(default_factory=dict)
+    drifted: Mapping[str, float] = field(default_factory=dict)
+
+
+def evaluate(event: DataPrepared, services: Services) -> list[Event]:
+    """Score the champion on a drop, write that down, and ask the policy whether to train a challenger."""
+    spec = catalog.model(event.model)
+    champion = services.decisions.champion(event.model)
+    if event.same_as:
+        same = Verdict(KEEP, f"It has the same bytes as {event.same_as}, which was evaluated already.")
+        return [_evaluated(event, champion, None, same)]
+    if champion is None:
+        return _with_request(event, None, None, _worth(spec, event))
+    version = services.registry.version(event.model, champion)
+    scored = _score(event, spec, version, services)
+    _record(event, spec, version, scored, services)
+    skills = _skills(event, spec, champion, services)
+    return _with_request(event, champion, scored, _worth(spec, event, version, skills, scored))
+
+
+def _score(event: DataPrepared, spec: ModelSpec, version: Version, services: Services) -> Scored:
+    from shared.evaluation import drift, scores
+
+    loaded = services.registry.load(event.model, version.version)
+    trained_on = {name for name, _ in version.data_version["drops"]}
+    # Of a drop that it was trained on, only what was held out is news to it.
+    held_out = True if event.drop in trained_on else None
+    rows = services.warehouse.read_drop(
+        event.model, spec, event.drop, generation=event.generation, holdout=held_out
+    )
+    score, slices = scores.score_with_slices(spec, loaded.pipeline, rows)
+    baseline = scores.baseline_score(spec, version.metrics["baseline_value"], rows)
+    indices = drift.psi(loaded.profile, rows) if len(rows) else {}
+    return Scored(
+        score=score,
+        baseline=baseline,
+        skill=spec.metric.skill(score, baseline),
+        rows=len(rows),
+        unseen=held_out is None,
+        slices=slices,
+        drift=indices,
+        drifted=drift.drifted(loaded.profile, indices, spec.policy.drift_psi, len(rows)),
+    )
+
+
+def _record(event: DataPrepared, spec: ModelSpec, version: Version, scored: Scored, services: Services) -> None:
+    """To the warehouse for questions, to MLflow for people who look there."""
+    metric = spec.metric.name
+    same = {
+        "model": event.model,
+        "drop": event.drop,
+        "generation": event.generation,
+        "version": version.version,
+        "role": "champion",
+        "metric": metric,
+        "evaluated_at": datetime.now(UTC),
+    }
+    whole = {"value": scored.score, "rows": scored.rows, "baseline": scored.baseline, "skill": scored.skill}
+    parts = [{"slice": name, "value": value, "rows": rows} for name, (rows, value) in scored.slices.items()]
+    services.warehouse.append_evaluations([{**same, **part} for part in [whole, *parts]])
+    metrics = {metric: scored.score, f"baseline_{metric}": scored.baseline, "skill": scored.skill}
+    metrics |= {"rows": float(scored.rows)} | {f"psi_{name}": value for name, value in scored.drift.items()}
+    metrics |= {f"{metric}_slice_{name}": value for name, (_, value) in scored.slices.items()}
+    services.registry.record_evaluation(event.model, version.version, event.drop, event.generation, metrics)
+
+
+def _skills(event: DataPrepared, spec: ModelSpec, champion: int, services: Services) -> list[float]:
+    """The champion's skill on the latest drops in data time, this one last."""
+    order = {account.drop: account.last_event for account in services.warehouse.accounts(event.model)}
+    found = {
+        row["drop"]: row["skill"]
+        for row in services.warehouse.evaluations(event.model)
+        if row["version"] == champion and row["slice"] is None and row["skill"] is not None
+        and row["metric"] == spec.metric.name and order.get(row["drop"]) is not None
+    }  # fmt: skip
+    until = order.get(event.drop)
+    return [found[drop] for drop in sorted(found, key=lambda drop: order[drop]) if until is None or order[drop] <= until]
+
+
+def _worth(
+    spec: ModelSpec,
+    event: DataPrepared,
+    version: Version | None = None,
+    skills: list[float] | None = None,
+    scored: Scored | None = None,
+) -> Verdict:
+    last = version.data_version.get("last_event") if version else None
+    return worth_training(
+        spec.policy,
+        champion=version.version if version else None,
+        trained_until=datetime.fromisoformat(last) if last else None,
+        last_event_time=datetime.fromisoformat(event.last_event_time),
+        skills=skills or [],
+        skill_at_promotion=version.metrics.get("holdout_skill") if version else None,
+        drifted=scored.drifted if scored else {},
+    )
+
+
+def _with_request(event: DataPrepared, champion: int | None, scored: Scored | None, verdict: Verdict) -> list[Event]:
+    evaluated = _evaluated(event, champion, scored, verdict)
+    if verdict.outcome != TRAIN:
+        return [evaluated]
+    request = request_id(event.model, event.drop, event.generation, event.epoch)
+    return [
+        evaluated,
+        TrainingRequested(
+            model=event.model, reason=verdict.why, request=request, drop=event.drop, generation=event.generation
+        ),
+    ]
+
+
+def _evaluated(event: DataPrepared, champion: int | None, scored: Scored | None, verdict: Verdict) -> ModelEvaluated:
+    return ModelEvaluated(
+        model=event.model,
+        drop=event.drop,
+        generation=event.generation,
+        rows=scored.rows if scored else 0,
+        champion=champion,
+        scores=_scores(scored) if scored else {},
+        drift=dict(scored.drift) if scored else {},
+        verdict=verdict.outcome,
+        why=verdict.why,
+    )
+
+
+def _scores(scored: Scored) -> dict[str, float]:
+    from math import isfinite
+
+    told: dict[str, Any] = {"champion": scored.score, "baseline": scored.baseline, "skill": scored.skill}
+    told |= {f"slice_{name}": value for name, (_, value) in scored.slices.items()}
+    # JSON has no NaN: what is not defined is left out.
+    return {name: value for name, value in told.items() if isfinite(value)}
