@@ -1,0 +1,66 @@
+"""What the registry tells about a version, and what a loaded version brings with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.contract.spec import Column
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+ABANDONED, UNFINISHED = "abandoned", "unfinished"
+REQUEST, STORY, CHAMPION, DATA_VERSION = (
+    f"tidewheel.{tag}" for tag in ("request", "story", "champion", "data_version")
+)
+KIND, KEY, STATUS, VERSION = (f"tidewheel.{tag}" for tag in ("kind", "key", "status", "version"))
+TRAINING, EVALUATION = "training", "evaluation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A version of a model; it counts if its status is empty.
+
+    `abandoned`: another attempt of the same request took its place. `unfinished`: its training has not ended well.
+    """
+
+    model: str
+    version: int
+    run: str
+    request: str
+    status: str
+    created: datetime
+    metrics: dict[str, float] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    data_version: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may serve, and be compared."""
+        return not self.status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A version that can predict: its pipeline, with its own contract, package versions and drift profile."""
+
+    version: int
+    pipeline: Pipeline
+    columns: tuple[Column, ...]
+    packages: dict[str, str]
+    profile: dict[str, Any]
+    run: str
+    metrics: dict[str, float]
+
+
+def columns_to_json(columns: tuple[Column, ...]) -> list[dict[str, Any]]:
+    """A contract as JSON can hold it."""
+    return [asdict(column) for column in columns]
+
+
+def columns_from_json(raw: list[dict[str, Any]]) -> tuple[Column, ...]:
+    """What `columns_to_json` wrote."""
+    return tuple(Column(**{**column, "allowed": tuple(column["allowed"])}) for column in raw)
