@@ -77,6 +77,8 @@ def _time(text: str, column: Column) -> str:
 
 def _in_zone(local: str, column: Column) -> str:
     """A moment from a local time; one that a zone's clocks skip or repeat is read as in winter."""
+    if column.zone == "UTC":
+        return f"make_timestamptz(epoch_us({local}))"
     return f"timezone({literal(column.zone)}, {local})"
 
 

@@ -1,4 +1,4 @@
-"""A dropped file to clean rows, and every other row accounted for: accepted + rejected + duplicate = rows in the file."""
+"""A dropped file to clean rows, and every other row accounted for: rows = accepted + rejected + duplicate."""
 
 from __future__ import annotations
 
@@ -138,7 +138,8 @@ class _Cleaning:
 
     def _cleaned(self, digest: str) -> Cleaned:
         tally = self._tally
-        assert tally.first_event and tally.last_event
+        assert tally.first_event
+        assert tally.last_event
         return Cleaned(
             rows=tally.rows,
             accepted=tally.accepted,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.contract import keys
 from shared.contract.checks import holds, reasons
@@ -22,7 +22,11 @@ def connect(scratch: Path) -> DuckDBPyConnection:
     """A DuckDB that lives in a bounded memory and writes the rest into `scratch`."""
     import duckdb
 
-    config = {"memory_limit": MEMORY, "temp_directory": str(scratch), "autoinstall_known_extensions": "false"}
+    config: dict[str, Any] = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(scratch),
+        "autoinstall_known_extensions": "false",
+    }
     connection = duckdb.connect(config=config)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
@@ -45,7 +49,7 @@ class Judge:
 
     def judged(self, rows: pa.Table) -> pa.Table:
         """The rows as the warehouse has them, in order, with `_ok`, and `_hash` as in `key_hashes`."""
-        return self._run(f"{self.judged_sql('rows')}", rows=rows)
+        return self._run(self.judged_sql("rows"), rows=rows)
 
     def judged_sql(self, table: str, extra: str = "") -> str:
         """SQL of `judged` over a table; `extra` are more columns of the table or of the contract's reading."""
@@ -100,6 +104,6 @@ class Judge:
         finally:
             self.connection.unregister("rows")
 
-    def _read(self, columns: list[Column] | tuple[Column, ...], table: str) -> str:
+    def _read(self, columns: Sequence[Column], table: str) -> str:
         values = ", ".join(f'{self._values[column.name]} AS "__{column.name}"' for column in columns)
         return f"SELECT *, {values} FROM {table}"

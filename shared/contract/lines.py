@@ -44,7 +44,7 @@ def _first_line(chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
     text = b""
     while b"\n" not in text and len(text) <= MAX_LINE_BYTES and (chunk := next(chunks, b"")):
         text += chunk
-    line, newline, rest = text.partition(b"\n")
+    line, _, rest = text.partition(b"\n")
     if b"\r" in line.removesuffix(b"\r"):
         raise Refusal("the lines end in CR alone.", "Write it with LF or CRLF.")
     if len(line) > MAX_LINE_BYTES:

@@ -75,11 +75,17 @@ class Tally:
     def _fault(self, spec: ModelSpec) -> str:
         if not self.rows:
             return "the file has no rows."
+        return self._bad_share(spec) or self._too_alike(spec)
+
+    def _bad_share(self, spec: ModelSpec) -> str:
         if self.rejected > spec.max_rejected_share * self.rows:
             most = f"{spec.max_rejected_share:.0%}"
             return f"{self.rejected:,} of {self.rows:,} rows are bad, more than {most}: {self._commonest()}."
         if self.accepted < max(1, spec.min_rows):
             return f"{self.accepted:,} good rows are too few; the least is {spec.min_rows:,}{self._because()}."
+        return ""
+
+    def _too_alike(self, spec: ModelSpec) -> str:
         if self.repeated_share > spec.max_repeated_share:
             return f"one row's content makes up {self.repeated_share:.0%} of the rows, under different keys."
         if spec.target.type == FLOAT64 and self.least_target == self.most_target:

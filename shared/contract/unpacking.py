@@ -45,9 +45,8 @@ def text_chunks(file: Path, kind: Kind, most_bytes: int) -> Iterator[bytes]:
         Refusal: the text is too large, is UTF-16, holds NUL bytes, or its gzip is broken.
     """
     size = 0
-    for chunk in _unzipped(file) if kind == "gzip" else _chunks(file):
-        if size == 0:
-            chunk = _without_mark(chunk)
+    for read in _unzipped(file) if kind == "gzip" else _chunks(file):
+        chunk = read if size else _without_mark(read)
         if b"\0" in chunk:
             raise Refusal(f"there is a NUL byte at byte {size + chunk.index(0):,}.", "Text holds none: write it again.")
         size += len(chunk)
@@ -71,11 +70,12 @@ def _without_mark(chunk: bytes) -> bytes:
 def _unzipped(file: Path) -> Iterator[bytes]:
     member = _member()
     for chunk in _chunks(file):
-        while chunk:
+        rest = chunk
+        while rest:
             if member.eof:
-                member = _next_member(chunk)
-            yield from _inflated(member, chunk)
-            chunk = member.unused_data
+                member = _next_member(rest)
+            yield from _inflated(member, rest)
+            rest = member.unused_data
     if not member.eof:
         raise Refusal("the gzip is cut off before its end.", "Upload the file again.")
 
