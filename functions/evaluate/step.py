@@ -1,4 +1,4 @@
-"""How the champion did on a new drop, whether that drop is like those it learned from, and whether to train a challenger."""
+"""How the champion did on a new drop, whether the drop is like those before, and whether to train a challenger."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from shared.lifecycle.events import DataPrepared, Event, ModelEvaluated, Trainin
 from shared.lifecycle.services import Services
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from shared.adapters.registry import Loaded, Version
+    from shared.adapters.registry import Version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +54,7 @@ def _score(event: DataPrepared, spec: ModelSpec, version: Version, services: Ser
     trained_on = {name for name, _ in version.data_version["drops"]}
     # Of a drop that it was trained on, only what was held out is news to it.
     held_out = True if event.drop in trained_on else None
-    rows = services.warehouse.read_drop(
-        event.model, spec, event.drop, generation=event.generation, holdout=held_out
-    )
+    rows = services.warehouse.read_drop(event.model, spec, event.drop, generation=event.generation, holdout=held_out)
     score, slices = scores.score_with_slices(spec, loaded.pipeline, rows)
     baseline = scores.baseline_score(spec, version.metrics["baseline_value"], rows)
     indices = drift.psi(loaded.profile, rows) if len(rows) else {}
@@ -86,7 +82,12 @@ def _record(event: DataPrepared, spec: ModelSpec, version: Version, scored: Scor
         "metric": metric,
         "evaluated_at": datetime.now(UTC),
     }
-    whole = {"value": scored.score, "rows": scored.rows, "baseline": scored.baseline, "skill": scored.skill}
+    whole: dict[str, Any] = {
+        "value": scored.score,
+        "rows": scored.rows,
+        "baseline": scored.baseline,
+        "skill": scored.skill,
+    }
     parts = [{"slice": name, "value": value, "rows": rows} for name, (rows, value) in scored.slices.items()]
     services.warehouse.append_evaluations([{**same, **part} for part in [whole, *parts]])
     metrics = {metric: scored.score, f"baseline_{metric}": scored.baseline, "skill": scored.skill}
@@ -97,15 +98,15 @@ def _record(event: DataPrepared, spec: ModelSpec, version: Version, scored: Scor
 
 def _skills(event: DataPrepared, spec: ModelSpec, champion: int, services: Services) -> list[float]:
     """The champion's skill on the latest drops in data time, this one last."""
-    order = {account.drop: account.last_event for account in services.warehouse.accounts(event.model)}
-    found = {
-        row["drop"]: row["skill"]
-        for row in services.warehouse.evaluations(event.model)
-        if row["version"] == champion and row["slice"] is None and row["skill"] is not None
-        and row["metric"] == spec.metric.name and order.get(row["drop"]) is not None
-    }  # fmt: skip
-    until = order.get(event.drop)
-    return [found[drop] for drop in sorted(found, key=lambda drop: order[drop]) if until is None or order[drop] <= until]
+    until = datetime.fromisoformat(event.last_event_time)
+    ends = {account.drop: account.last_event for account in services.warehouse.accounts(event.model)}
+    found: dict[tuple[datetime, str], float] = {}
+    for row in services.warehouse.evaluations(event.model):
+        is_mine = row["version"] == champion and row["metric"] == spec.metric.name and row["slice"] is None
+        end = ends.get(row["drop"])
+        if is_mine and row["skill"] is not None and end is not None and end <= until:
+            found[end, row["drop"]] = row["skill"]
+    return [found[when] for when in sorted(found)]
 
 
 def _worth(

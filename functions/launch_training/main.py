@@ -1,13 +1,12 @@
+"""The edge of `launch_training`: a request comes in, events go out."""
+
 import functions_framework
 
-from functions.launch_training import step
+from functions.launch_training.step import launch
 from shared.lifecycle import edge
 from shared.lifecycle.events import TrainingRequested
-from shared.lifecycle.services import Services
-
-services = Services()
 
 
 @functions_framework.cloud_event
-def launch_training(event):  # type: ignore[no-untyped-def]  # The framework's own type is untyped.
-    edge.handle(event, "launch_training", {TrainingRequested: step.launch}, services)
+def launch_training(event):  # type: ignore[no-untyped-def]  # The framework has no types.
+    edge.handle(event, "launch_training", {TrainingRequested: launch})

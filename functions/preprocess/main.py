@@ -1,13 +1,12 @@
+"""The edge of `preprocess`: a dropped file comes in, events go out."""
+
 import functions_framework
 
-from functions.preprocess import step
+from functions.preprocess.step import prepare
 from shared.lifecycle import edge
 from shared.lifecycle.events import DropReceived
-from shared.lifecycle.services import Services
-
-services = Services()
 
 
 @functions_framework.cloud_event
-def preprocess(event):  # type: ignore[no-untyped-def]  # The framework's own type is untyped.
-    edge.handle(event, "preprocess", {DropReceived: step.prepare}, services)
+def preprocess(event):  # type: ignore[no-untyped-def]  # The framework has no types.
+    edge.handle(event, "preprocess", {DropReceived: prepare})

@@ -86,7 +86,9 @@ def _verdict(spec: ModelSpec, version: Version, champion: int | None) -> Verdict
     if compared == now:
         return judge(spec, version.metrics, champion=champion)
     # Scores on other rows, or of another champion, decide nothing.
-    return Verdict(NOT_ENOUGH, f"It was compared with version {compared}, but version {now} is in production meanwhile.")
+    return Verdict(
+        NOT_ENOUGH, f"It was compared with version {compared}, but version {now} is in production meanwhile."
+    )
 
 
 def _by_hand(event: PersonRequest, champion: int | None, target: int, verdict: str, services: Services) -> Decision:

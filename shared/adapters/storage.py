@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.errors import PassingError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from google.cloud import storage
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """Turns what Cloud Storage says of outages and haste into a PassingError, once the client has tried for a while.
+
+    Raises:
+        PassingError: the same work will succeed later.
+    """
+    import requests
+    from google.api_core import exceptions as google
+
+    waits = (google.TooManyRequests, google.ServerError, google.RetryError, requests.ConnectionError, requests.Timeout)
+    try:
+        yield
+    except waits as error:
+        raise PassingError(f"the storage is not ready: {error}") from error
 
 
 class Storage:
@@ -29,6 +49,7 @@ class Storage:
         """Write an object that must not be there yet: its generation, or None if it is there."""
         return self.replace(bucket, name, body, generation=0)
 
+    @passing()
     def replace(self, bucket: str, name: str, body: dict[str, Any], *, generation: int) -> int | None:
         """Write an object over exactly this generation of it: its new generation, or None if another one is there.
 
@@ -46,6 +67,7 @@ class Storage:
             return there[1] if there and there[0] == json.loads(text) else None
         return int(blob.generation or 0)
 
+    @passing()
     def read(self, bucket: str, name: str) -> tuple[dict[str, Any], int] | None:
         """An object and its generation; None if there is none."""
         from google.api_core.exceptions import NotFound
@@ -57,21 +79,27 @@ class Storage:
             return None
         return json.loads(text), int(blob.generation or 0)
 
+    @passing()
     def names(self, bucket: str, prefix: str) -> list[str]:
         """The names that begin with the prefix, in alphabetical order."""
-        return [blob.name for blob in self._client.list_blobs(bucket, prefix=prefix, fields="items(name),nextPageToken")]
+        return [
+            blob.name for blob in self._client.list_blobs(bucket, prefix=prefix, fields="items(name),nextPageToken")
+        ]
 
+    @passing()
     def upload(self, bucket: str, name: str, path: Path) -> str:
         """Put a file into a bucket: its gs:// address."""
         self._client.bucket(bucket).blob(name).upload_from_filename(path)
         return f"gs://{bucket}/{name}"
 
+    @passing()
     def put(self, bucket: str, name: str, path: Path) -> int:
         """Put a file into a bucket: the generation that it became."""
         blob = self._client.bucket(bucket).blob(name)
         blob.upload_from_filename(path)
         return int(blob.generation or 0)
 
+    @passing()
     def download(self, bucket: str, name: str, generation: int, path: Path) -> bool:
         """Stream one generation of an object into a file; False if that generation is gone."""
         from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -83,11 +111,13 @@ class Storage:
             return False
         return True
 
+    @passing()
     def copy(self, source: tuple[str, str], target: tuple[str, str]) -> None:
         """Copy an object from one bucket and name to another."""
         bucket = self._client.bucket(source[0])
         bucket.copy_blob(bucket.blob(source[1]), self._client.bucket(target[0]), target[1])
 
+    @passing()
     def delete(self, bucket: str, name: str) -> None:
         """Delete an object; that it is not there is as good."""
         from google.api_core.exceptions import NotFound

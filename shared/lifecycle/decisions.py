@@ -1,4 +1,4 @@
-"""The decision log: which version is in production, since when, and why. Append-only, numbered, written on one condition.
+"""The decision log: which version is in production, since when, and why. Append-only and numbered.
 
 `decisions/<model>/000001.json` and so on in the state bucket; a number is taken by creating its object, so that of two
 promoters one writes it, and the other reads it and decides again. The last record is the truth about production.

@@ -1,8 +1,8 @@
 """The desk where training is asked for: at most one request of a model is open, the others join it or wait in line.
 
-`requests/<model>.json` in the state bucket, written by compare-and-set. A request is open from the moment it is placed until
-its verdict; its as-of time is fixed when its training starts. What asks before that joins it. A drop that asks later
-marks it `again`, and is evaluated once more at its end; requests by hand for other rows, params or dates wait.
+`requests/<model>.json` in the state bucket, written by compare-and-set. A request is open from the moment it is placed
+until its verdict; its as-of time is fixed when its training starts. What asks before that joins it. A drop that asks
+later marks it `again`, and is evaluated once more at its end; requests by hand for other rows, params or dates wait.
 """
 
 from __future__ import annotations
@@ -129,9 +129,13 @@ def _placed(page: Page, event: TrainingRequested) -> tuple[str, Page]:
         return JOINED, page
     if event.drop is not None and event.generation is not None:
         return AGAIN, replace(page, again=_newest(page.again, event))
+    return WAITING, _in_line(page, event)
+
+
+def _in_line(page: Page, event: TrainingRequested) -> Page:
     if any(each["fields"]["request"] == event.request for each in page.waiting):
-        return WAITING, page
-    return WAITING, replace(page, waiting=[*page.waiting, _pack(event)])
+        return page
+    return replace(page, waiting=[*page.waiting, _pack(event)])
 
 
 def _newest(again: dict[str, Any] | None, event: TrainingRequested) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import binascii
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import PassingError, PermanentError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 FINALIZED = "google.cloud.storage.object.v1.finalized"
-# The whole of it, so that a bucket's own words pass for a message of its topic.
 Step = Callable[[Any, Services], Sequence[Event]]
 Steps = Mapping[type[Event], Step]
 
@@ -43,10 +43,17 @@ class Unreadable(Event):
 
     @property
     def subject(self) -> str:
+        """Its id."""
         return f"message {self.message}"
 
 
-def handle(cloud_event: CloudEvent, step: str, steps: Steps, services: Services) -> None:
+@cache
+def services_of_process() -> Services:
+    """Made once; what it holds is made when it is first used."""
+    return Services()
+
+
+def handle(cloud_event: CloudEvent, step: str, steps: Steps, services: Services | None = None) -> None:
     """Have a step do what a message asks for, exactly once in effect.
 
     Returning acknowledges the message. Raising makes Pub/Sub deliver it again, later.
@@ -55,6 +62,7 @@ def handle(cloud_event: CloudEvent, step: str, steps: Steps, services: Services)
         PassingError: somebody else is at it, or the world is not ready.
     """
     log_to_stdout()
+    services = services or services_of_process()
     message = unwrap(cloud_event)
     event, work = _read(message, steps, services)
     try:

@@ -304,7 +304,9 @@ def _is_window(window: tuple[str, ...]) -> bool:
 def _check_request(request: str) -> None:
     """A request names a machine, a snapshot and a folder."""
     if request and not REQUEST.fullmatch(request):
-        raise PermanentError(f'"{request[:80]}" cannot name a request.', "Use up to 40 of a-z, 0-9 and -, or leave it out.")
+        raise PermanentError(
+            f'"{request[:80]}" cannot name a request.', "Use up to 40 of a-z, 0-9 and -, or leave it out."
+        )
 
 
 def request_id(*parts: object) -> str:

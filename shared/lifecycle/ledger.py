@@ -1,7 +1,7 @@
 """Exactly once in effect: who is doing a piece of work, what it will announce, and that it is done.
 
-The protocol. A piece of work (a step and the identity of an event) has a folder of objects in the state bucket, and each
-of them is created once, on the condition that it is not there:
+The protocol. A piece of work (a step and the identity of an event) has a folder of objects in the state bucket, each
+created once, on the condition that it is not there:
 
     claim-<attempt>   the owner's nonce and the end of its lease; only its owner's heartbeat updates it
     outbox            the events that the work announces; whoever created it has done the work
@@ -10,10 +10,10 @@ of them is created once, on the condition that it is not there:
 
     claim -> run -> outbox -> publish -> done
 
-A delivery that finds `done` is acknowledged and counted; one that finds a living lease comes back later; one that finds an
-expired lease claims the next attempt, and publishes the outbox if there is one instead of doing the work again. An owner
-whose lease has run out looks for the next claim, and stops if there is one. The outbox has one author, so that two owners
-who both finished announce the same thing.
+A delivery that finds `done` is acknowledged and counted; one that finds a living lease comes back later; one that finds
+an expired lease claims the next attempt, and publishes the outbox if there is one instead of doing the work again. An
+owner whose lease has run out looks for the next claim, and stops if there is one. The outbox has one author, so that
+two owners who both finished announce the same thing.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class Lease:
         """Let the next attempt begin at once, and say why there has to be one."""
         try:
             self._renew(0.0, error=f"{type(error).__name__}: {error}"[:2000])
-        except Exception as also:
+        except PassingError as also:
             # The lease runs out by itself; what went wrong first is what has to be seen.
             log.warning("the lease on %s could not be given back: %s", self.folder, also)
 
@@ -170,7 +170,7 @@ class Lease:
         while not self._stop.wait(self.seconds / 3):
             try:
                 self._renew(self.clock() + self.seconds)
-            except Exception as error:
+            except PassingError as error:
                 log.warning("a heartbeat for %s failed: %s", self.folder, error)
 
     def _renew(self, until: float, **more: Any) -> None:

@@ -1,4 +1,4 @@
-"""Events as Pub/Sub messages with the CloudEvents binding, and back: parsed once, strictly, and never as a raw dict again."""
+"""Events as Pub/Sub messages with the CloudEvents binding, and back: parsed once, strictly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import types
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from shared.contract import catalog
@@ -99,7 +98,9 @@ def _object(data: bytes) -> dict[str, Any]:
         raw = json.loads(data)
     except (ValueError, RecursionError) as error:
         start = data[:80].decode(errors="replace")
-        raise PermanentError(f"the message is not JSON ({error}): {start}", 'Example: {"model": "taxi_fare"}.') from error
+        raise PermanentError(
+            f"the message is not JSON ({error}): {start}", 'Example: {"model": "taxi_fare"}.'
+        ) from error
     if not isinstance(raw, dict):
         raise PermanentError("the message is JSON, but no object.", 'Example: {"model": "taxi_fare"}.')
     return raw
@@ -115,13 +116,18 @@ def _of_bucket(raw: dict[str, Any], attributes: Mapping[str, str]) -> dict[str, 
     return raw | {"generation": int(generation)} if isinstance(generation, str) and generation.isdecimal() else raw
 
 
-@cache
-def _types(kind: type[Event]) -> dict[str, Any]:
+def _known_fields(kind: type[Event]) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind) if field.name not in _OWN}
+    return {each.name: hints[each.name] for each in fields(kind) if each.name not in _OWN}
 
 
-@cache
+_TYPES = {kind.__name__: _known_fields(kind) for kind in EVENTS.values()}
+
+
+def _types(kind: type[Event]) -> dict[str, Any]:
+    return _TYPES[kind.__name__]
+
+
 def _required(kind: type[Event]) -> list[str]:
     return [each.name for each in fields(kind) if each.default is MISSING and each.default_factory is MISSING]
 
@@ -145,10 +151,9 @@ def _is(wanted: Any, value: Any) -> bool:
         return isinstance(value, tuple) and all(_is(arguments[0], each) for each in value)
     if origin is dict:
         return isinstance(value, dict) and all(_is(arguments[1], each) for each in value.values())
-    if wanted is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    # In Python a truth value is a number; in a message it is not.
-    return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
+    # In Python a truth value is a number; in a message it is not. A whole number is one.
+    plain = {float: (int, float)}.get(wanted, wanted)
+    return isinstance(value, plain) and (wanted is bool or not isinstance(value, bool))
 
 
 def _told(wanted: Any) -> str:

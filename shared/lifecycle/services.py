@@ -34,51 +34,59 @@ class Services:
 
     @cached_property
     def storage(self) -> Storage:
+        """Buckets and the objects in them."""
         from shared.adapters.storage import Storage
 
         return Storage(self.settings)
 
     @cached_property
     def bus(self) -> Bus:
+        """Where events are published."""
         from shared.adapters.bus import Bus
 
         return Bus(self.settings)
 
     @cached_property
     def warehouse(self) -> Warehouse:
+        """Rows, accounts and evaluations."""
         from shared.adapters.warehouse import Warehouse
 
         return Warehouse(self.settings)
 
     @cached_property
     def registry(self) -> Registry:
+        """Experiments and versions."""
         from shared.adapters.registry import Registry
 
         return Registry(self.settings)
 
     @cached_property
     def machines(self) -> Machines:
+        """Who trains."""
         from shared.adapters.machines import machines
 
         return machines(self.settings)
 
     @cached_property
     def ledger(self) -> Ledger:
+        """Who is doing what, and what is done."""
         from shared.lifecycle.ledger import Ledger
 
         return Ledger(self.storage, self.settings.state_bucket)
 
     @cached_property
     def decisions(self) -> Decisions:
+        """What is in production, and why."""
         from shared.lifecycle.decisions import Decisions
 
         return Decisions(self.storage, self.settings.state_bucket)
 
     @cached_property
     def desk(self) -> Desk:
+        """Which training is open, and who waits."""
         from shared.lifecycle.desk import Desk
 
-        return Desk(self.storage, self.settings.state_bucket, lambda *which: self.warehouse.account(*which))
+        return Desk(self.storage, self.settings.state_bucket, self.warehouse.account)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events; returns when the broker has confirmed them all."""
