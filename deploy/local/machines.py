@@ -96,7 +96,8 @@ class Machines:
     def _start(self, machine: Machine) -> None:
         machine.starts += 1
         command = [sys.executable, "-m", self._worker, str(self._layout.machines / f"{machine.name}.json")]
-        machine.process = processes.start(command, env=self._env, log=self._layout.log(machine.name), cwd=ROOT)
+        env = {**self._env, "TIDEWHEEL_MACHINE_STARTS_LEFT": str(MOST_STARTS - machine.starts)}
+        machine.process = processes.start(command, env=env, log=self._layout.log(machine.name), cwd=ROOT)
         self._guard.add(machine.process.pid)
         log.info("%s is training (start %d)", machine.name, machine.starts)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from shared.contract.spec import Column
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
 ABANDONED, UNFINISHED = "abandoned", "unfinished"
@@ -44,11 +46,27 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnColumns:
+    """A version's pipeline, which sees the columns that it was trained on, also where a contract has more by now."""
+
+    pipeline: Pipeline
+    names: tuple[str, ...]
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Values, an array of shape (rows,)."""
+        return self.pipeline.predict(frame[list(self.names)])
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Probabilities, an array of shape (rows, classes)."""
+        return self.pipeline.predict_proba(frame[list(self.names)])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Loaded:
     """A version that can predict: its pipeline, with its own contract, package versions and drift profile."""
 
     version: int
-    pipeline: Pipeline
+    pipeline: OwnColumns
     columns: tuple[Column, ...]
     packages: dict[str, str]
     profile: dict[str, Any]

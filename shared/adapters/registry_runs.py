@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,17 @@ class Runs(Client):
         """Keep something as a JSON file beside the run."""
         with passing():
             self.client.log_dict(run, obj, name if name.endswith(".json") else f"{name}.json")
+
+    def log_data(self, run: str, version: Mapping[str, Any]) -> None:
+        """Say which rows a run learned from: as a JSON file, and as the data set that MLflow's page shows."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        self.log_json(run, "data_version", version)
+        source = json.dumps({name: version[name] for name in ("snapshot", "timestamp", "selection")})
+        profile = json.dumps({name: version[name] for name in ("rows", "train_rows", "first_event", "last_event")})
+        rows = Dataset(version["model"], version["digest"], "bigquery", source, profile=profile)
+        with passing():
+            self.client.log_inputs(run, [DatasetInput(rows)])
 
     def finish(self, run: str) -> None:
         """Say that the run has ended well.

@@ -22,6 +22,7 @@ from shared.adapters.registry_records import (
     UNFINISHED,
     VERSION,
     Loaded,
+    OwnColumns,
     Version,
     columns_from_json,
 )
@@ -106,10 +107,11 @@ class Versions(Runs):
             companion = json.loads(self._download(location, files.COMPANION, folder).read_text())
             files.refuse_other_packages(name, companion["packages"])
             pipeline = files.unpickle(self._download(location, files.PIPELINE, folder), name, companion["packages"])
+        columns = columns_from_json(companion["columns"])
         return Loaded(
             version=number,
-            pipeline=pipeline,
-            columns=columns_from_json(companion["columns"]),
+            pipeline=OwnColumns(pipeline=pipeline, names=tuple(each.name for each in columns if each.is_feature)),
+            columns=columns,
             packages=companion["packages"],
             profile=companion["profile"],
             run=known.run,

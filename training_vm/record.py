@@ -1,0 +1,127 @@
+"""What is written down of a training, so that it can be told, compared and done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from shared.contract.catalog import MODELS
+from shared.contract.spec import ModelSpec
+from shared.lifecycle.events import TrainingRequested
+from training_vm import environment as surroundings
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from shared.adapters.registry import Loaded
+    from shared.adapters.warehouse import DataVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """Who the challenger is compared with: nobody, a version, or one that cannot be loaded here, and why."""
+
+    version: int | None
+    loaded: Loaded | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a fit gave: the pipeline, the baseline's value, and numbers about both."""
+
+    pipeline: Pipeline
+    baseline: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """All that there is to be told of one training."""
+
+    event: TrainingRequested
+    spec: ModelSpec
+    params: Mapping[str, Any]
+    data: DataVersion
+    champion: Champion
+    metrics: Mapping[str, float]
+
+
+def params(training: Training, pipeline: Pipeline) -> dict[str, Any]:
+    """What MLflow shows side by side: hyper-parameters by their own names, the rest by the part that it belongs to."""
+    return {
+        **training.params,
+        **_under("preprocessing", preprocessing(training.spec, pipeline)),
+        **_under("code", code(training)),
+        **_under("data", data(training.data)),
+        **_under("environment", _environment_in_short()),
+    }
+
+
+def tags(training: Training) -> dict[str, str]:
+    """By which a run and its version are found again, and compared by promote."""
+    event, version = training.event, surroundings.code_version()
+    rival = training.champion
+    found = {
+        "tidewheel.request": event.request,
+        "tidewheel.story": event.story,
+        "tidewheel.reason": event.reason,
+        "tidewheel.champion": "none" if rival.version is None else str(rival.version),
+        "tidewheel.data_version": json.dumps(training.data.to_dict()),
+        "tidewheel.code_version": json.dumps(asdict(version)),
+        # Names that MLflow's own page knows.
+        "mlflow.source.name": "training_vm",
+        "mlflow.source.git.commit": version.commit,
+        "mlflow.note.content": event.reason,
+    }
+    return found | ({"tidewheel.champion_fault": rival.fault} if rival.fault else {})
+
+
+def preprocessing(spec: ModelSpec, pipeline: Pipeline) -> dict[str, str]:
+    """Of which kind it is, by which contract the rows were checked, and through which steps they go."""
+    columns = json.dumps([asdict(column) for column in spec.columns], sort_keys=True)
+    steps = [type(step).__name__ for _, step in getattr(pipeline, "steps", [("", pipeline)])]
+    digest = hashlib.sha256(columns.encode()).hexdigest()[:16]
+    return {"type": spec.preprocessing, "contract_digest": digest, "pipeline": " > ".join(steps)}
+
+
+def code(training: Training) -> dict[str, Any]:
+    """The code's version, and the parameters with which it was called."""
+    event, spec = training.event, training.spec
+    return {
+        **asdict(surroundings.code_version()),
+        "model_file_digest": surroundings.file_digest(MODELS / f"{spec.name}.py"),
+        "rows": event.rows,
+        "window": json.dumps(event.window),
+        "params": json.dumps(event.params),
+        "metric": spec.metric.name,
+        "baseline": spec.baseline,
+        "judge_drops": spec.policy.judge_drops,
+        "min_rows": spec.min_rows,
+    }
+
+
+def data(version: DataVersion) -> dict[str, Any]:
+    """The data version, with the number of its drops instead of their names; those are in its JSON file."""
+    return {**version.to_dict(), "drops": len(version.drops)}
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Python, platform and every package; asked once, since neither changes."""
+    return surroundings.environment()
+
+
+def _environment_in_short() -> dict[str, Any]:
+    """What makes the difference between two trainings most often; the whole is in the JSON file."""
+    whole = environment()
+    main = {name: whole["packages"].get(name) for name in ("scikit-learn", "numpy", "pandas", "scipy")}
+    return {"python": whole["python"], "platform": whole["platform"], **main}
+
+
+def _under(part: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{part}.{name}": value for name, value in values.items()}

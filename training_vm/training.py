@@ -1,0 +1,158 @@
+"""From a request to a registered version: read, fit, score beside the champion, write everything down."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared.contract import catalog
+from shared.contract.params import with_defaults
+from shared.contract.spec import ModelSpec
+from shared.errors import PermanentError
+from shared.lifecycle.events import Event, ModelTrained, TrainingRequested
+from shared.lifecycle.services import Services
+from training_vm import record
+from training_vm.patience import patiently
+from training_vm.record import Champion, Fitted, Training
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+    from shared.adapters.warehouse import DataVersion
+
+log = logging.getLogger(__name__)
+# Rows that what was stored has to predict as what was fitted does.
+SAMPLE_ROWS = 100
+
+
+def train(event: TrainingRequested, services: Services) -> list[Event]:
+    """Train a request, and say which version that has become.
+
+    Raises:
+        PermanentError: a param is unknown, there are too few rows, or the pipeline cannot be fitted to them.
+    """
+    begun = time.monotonic()
+    spec = catalog.model(event.model)
+    params = with_defaults(spec, event.params)
+    log.info("Training %s for request %s: %s", event.model, event.request, event.reason)
+    services.desk.start(event.model, event.request)
+    services.warehouse.prepare(event.model, spec)
+    data = _pin(event, spec, services)
+    rows = _training_rows(spec, data, services)
+    fitted = _fit(spec, params, rows)
+    champion = _champion(event.model, services)
+    scores = _compare(spec, _judged_rows(event, spec, data, services), fitted, champion)
+    metrics = {**fitted.metrics, **scores, "duration_seconds": time.monotonic() - begun}
+    training = Training(event=event, spec=spec, params=params, data=data, champion=champion, metrics=metrics)
+    version, run = _keep(training, fitted.pipeline, rows, services)
+    log.info("Version %d of %s is registered, %.1f s after the start", version, event.model, time.monotonic() - begun)
+    told = data.to_dict()
+    return [ModelTrained(model=event.model, request=event.request, version=version, run=run, data_version=told)]
+
+
+def _pin(event: TrainingRequested, spec: ModelSpec, services: Services) -> DataVersion:
+    data = services.warehouse.data_version(
+        event.model, spec, request=event.request, rows=event.rows, window=event.window
+    )
+    log.info("Pinned %d rows of %d drops as %s, digest %s", data.rows, len(data.drops), data.snapshot, data.digest)
+    return data
+
+
+def _training_rows(spec: ModelSpec, data: DataVersion, services: Services) -> pd.DataFrame:
+    begun = time.monotonic()
+    if data.train_rows >= spec.min_rows:
+        rows = services.warehouse.read_training(data, spec, held_out=False)
+        log.info("Read %d rows to train on (%s) in %.1f s", len(rows), data.selection, time.monotonic() - begun)
+        return rows
+    raise PermanentError(
+        f"there are {data.train_rows} rows to train {spec.name} on, and it needs at least {spec.min_rows}.",
+        "Drop more data, or ask for a longer window.",
+    )
+
+
+def _fit(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> Fitted:
+    import numpy as np
+
+    from shared.evaluation.scores import baseline_value, score
+
+    # A pipeline should be seeded by itself; for one that is not, the same rows make the same model all the same.
+    random.seed(0)
+    np.random.seed(0)
+    begun = time.monotonic()
+    pipeline = _fitted(spec, params, rows)
+    seconds = time.monotonic() - begun
+    trained = score(spec, pipeline, rows)
+    log.info("Fitted in %.1f s: %s on its own rows is %.4g", seconds, spec.metric.name, trained)
+    baseline = baseline_value(spec, rows[spec.target.name])
+    metrics = {"train_rows": len(rows), f"train_{spec.metric.name}": trained, "fit_seconds": seconds}
+    return Fitted(pipeline=pipeline, baseline=baseline, metrics=metrics | {"baseline_value": baseline})
+
+
+def _fitted(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> Pipeline:
+    try:
+        pipeline = spec.pipeline(params)
+        return pipeline.fit(rows[[column.name for column in spec.features]], rows[spec.target.name])
+    except PermanentError:
+        raise
+    except Exception as error:
+        # The user's code and the user's params: another attempt would end the same way.
+        fault = f"the pipeline of {spec.name} cannot be fitted: {type(error).__name__}: {error}"
+        remedy = f"Look at the params {dict(params)} and at shared/models/{spec.name}.py."
+        raise PermanentError(fault[:1000], remedy) from error
+
+
+def _champion(model: str, services: Services) -> Champion:
+    """Whoever is in production now; if it cannot be loaded, the comparison lacks its scores, and promote says so."""
+    version = services.decisions.champion(model)
+    if version is None:
+        return Champion(version=None)
+    try:
+        return Champion(version=version, loaded=patiently(lambda: services.registry.load(model, version)))
+    except PermanentError as error:
+        log.warning("The champion cannot be scored: %s", error)
+        return Champion(version=version, fault=str(error))
+
+
+def _judged_rows(event: TrainingRequested, spec: ModelSpec, data: DataVersion, services: Services) -> pd.DataFrame:
+    """The held-out rows of the newest drops, by data time; a window of old rows is judged on today's, too."""
+    if event.window:
+        data = services.warehouse.data_version(event.model, spec, request=event.request)
+    there, accounts = set(data.drops), services.warehouse.accounts(event.model)
+    newest = dict.fromkeys(each.drop for each in accounts if (each.drop, each.generation) in there)
+    judged = list(newest)[: spec.policy.judge_drops]
+    rows = services.warehouse.read_training(data, spec, held_out=True, drops=judged)
+    log.info("Read %d held-out rows of %s", len(rows), ", ".join(judged))
+    return rows
+
+
+def _compare(spec: ModelSpec, rows: pd.DataFrame, fitted: Fitted, champion: Champion) -> dict[str, float]:
+    """Challenger, champion and baseline on the same rows."""
+    from shared.evaluation.scores import holdout_metrics
+
+    rival, name = champion.loaded.pipeline if champion.loaded else None, f"holdout_{spec.metric.name}"
+    metrics = holdout_metrics(spec, rows, challenger=fitted.pipeline, champion=rival, baseline=fitted.baseline)
+    told = f"; the champion's (version {champion.version}) is {metrics[f'champion_{name}']:.4g}" if rival else ""
+    log.info("Its %s is %.4g, the baseline's %.4g%s", name, metrics[name], metrics[f"baseline_{name}"], told)
+    return metrics
+
+
+def _keep(training: Training, pipeline: Pipeline, rows: pd.DataFrame, services: Services) -> tuple[int, str]:
+    """Write everything down and register the version: its number, and its run in MLflow."""
+    from shared.evaluation.drift import profile, watched
+
+    begun = time.monotonic()
+    spec, registry = training.spec, services.registry
+    sample = rows[[column.name for column in spec.features]].head(SAMPLE_ROWS)
+    kept, tags = profile(rows, watched(spec)), record.tags(training)
+    run = patiently(lambda: registry.begin(spec.name, training.event.request, tags=tags))
+    patiently(lambda: registry.log(run, params=record.params(training, pipeline), metrics=training.metrics))
+    patiently(lambda: registry.log_data(run, training.data.to_dict()))
+    patiently(lambda: registry.log_json(run, "environment", record.environment()))
+    version = patiently(lambda: registry.register(spec.name, spec, run, pipeline, sample, profile=kept, tags=tags))
+    patiently(lambda: registry.finish(run))
+    log.info("Logged and registered in %.2f s", time.monotonic() - begun)
+    return version, run
