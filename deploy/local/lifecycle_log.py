@@ -144,7 +144,7 @@ def main() -> None:
     settings = Settings.from_env()
     # Made now, so that the log can be read before the first event.
     warehouse = Warehouse(settings)
-    warehouse.prepare_log()
+    warehouse.prepare_common()
     subscriber = connect(os.environ["PUBSUB_EMULATOR_HOST"])
     entries: queue.Queue[Entry] = queue.Queue(maxsize=4 * MOST_ROWS)
     for topic in TOPICS:
