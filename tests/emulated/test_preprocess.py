@@ -21,10 +21,8 @@ from tests.emulated.bigquery_server import bigquery
 
 PROJECT = "tidewheel-test"
 MODEL = "taxi_fare"
-HEADER = ",".join(
-    ["key", "fare_amount", "pickup_datetime", "pickup_longitude", "pickup_latitude"]
-    + ["dropoff_longitude", "dropoff_latitude", "passenger_count"]
-)
+COLUMNS = ["key", "fare_amount", "pickup_datetime", "pickup_longitude", "pickup_latitude"]
+COLUMNS += ["dropoff_longitude", "dropoff_latitude", "passenger_count"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +55,7 @@ def trips(count: int, *, first: int = 0, fare: float = 5.0) -> str:
         f"trip {i},{fare + i % 7},2013-01-{1 + i % 28:02} 12:00:00 UTC,-73.98,40.75,-73.95,40.{70 + i % 9},1"
         for i in range(first, first + count)
     ]
-    return "\n".join([HEADER, *rows]) + "\n"
+    return "\n".join([",".join(COLUMNS), *rows]) + "\n"
 
 
 def drop(services: Services, name: str, content: str) -> DropReceived:
