@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ def train(event: TrainingRequested, services: Services) -> list[Event]:
     spec = catalog.model(event.model)
     params = with_defaults(spec, event.params)
     log.info("Training %s for request %s: %s", event.model, event.request, event.reason)
+    threading.Thread(target=services.registry.warm_up, name="imports", daemon=True).start()
     services.desk.start(event.model, event.request)
     services.warehouse.prepare(event.model, spec)
     data = _pin(event, spec, services)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.adapters.registry_records import columns_to_json
@@ -38,8 +39,7 @@ def save(folder: Path, spec: ModelSpec, pipeline: Pipeline, profile: dict[str, A
     import mlflow.sklearn
 
     packages = needed_packages(spec.name)
-    # MLflow warns of pickles: ours come from our own registry only.
-    logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
+    _accept_pickles()
     with by_value():
         mlflow.sklearn.save_model(
             pipeline,
@@ -59,6 +59,23 @@ def refuse_other_predictions(folder: Path, pipeline: Pipeline, sample: pd.DataFr
     if list(stored.predict(sample)) != list(pipeline.predict(sample)):
         error = "the pipeline predicts something else once it is stored and loaded."
         raise PermanentError(error, "Let it depend on nothing outside of its file, and on no chance without a seed.")
+
+
+def warm_up() -> None:
+    """Save something trivial: MLflow imports, and looks through all packages, for the first model of a process."""
+    import mlflow.sklearn
+    from sklearn.dummy import DummyRegressor
+
+    _accept_pickles()
+    with TemporaryDirectory() as folder:
+        mlflow.sklearn.save_model(
+            DummyRegressor(), f"{folder}/model", serialization_format="cloudpickle", pip_requirements=["numpy"]
+        )
+
+
+def _accept_pickles() -> None:
+    """Silence MLflow's warning of pickles: ours come from our own registry only."""
+    logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)
 
 
 @contextmanager

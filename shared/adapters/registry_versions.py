@@ -44,6 +44,11 @@ _SOURCE = re.compile(r"models:/(m-[0-9a-f]{32})")
 class Versions(Runs):
     """Registers, tells about and loads versions."""
 
+    @staticmethod
+    def warm_up() -> None:
+        """Do what registering costs once per process, for a thread while others are waited for."""
+        files.warm_up()
+
     def register(
         self,
         model: str,
