@@ -19,6 +19,7 @@ from deploy.local.supervisor import Options, Supervisor
 from shared.errors import TidewheelError
 
 Progress = Callable[[str], None]
+Ready = Callable[[dict[str, Any]], None]
 STOP_SECONDS = 60.0
 GOODBYE_SECONDS = 5.0
 # What a detached supervisor says while it runs, and what it says when it gives up.
@@ -33,6 +34,7 @@ def up(
     ports: dict[str, int] | None = None,
     pubsub: str = "tidewheel",
     on_progress: Progress = print,
+    on_ready: Ready = lambda said: None,
     functions: Path = ROOT / "functions",
     servers: tuple[str, ...] = SERVERS,
 ) -> None:
@@ -45,9 +47,9 @@ def up(
         home=home, fresh=fresh, ports=ports or {}, pubsub=pubsub, functions=functions.absolute(), servers=servers
     )
     if detach:
-        _up_detached(options, on_progress)
+        on_ready(_up_detached(options, on_progress))
     else:
-        Supervisor(options, on_progress).run()
+        Supervisor(options, on_progress, on_ready).run()
 
 
 def down(home: Path) -> bool:
@@ -105,7 +107,7 @@ def _measured(part: dict[str, Any], layout: Layout, family: processes.Family) ->
     return {**part, "memory_mb": memory, "log": str(layout.log(part["name"]))}
 
 
-def _up_detached(options: Options, on_progress: Progress) -> None:
+def _up_detached(options: Options, on_progress: Progress) -> dict[str, Any]:
     layout = Layout(options.home.absolute())
     if state.read(layout):
         raise state.running_already(layout)
@@ -117,19 +119,20 @@ def _up_detached(options: Options, on_progress: Progress) -> None:
         # Ctrl-C while waiting means the stack, too.
         supervisor.terminate()
         raise
-    if not ready:
+    if ready is None:
         raise TidewheelError((layout.home / FAILURE).read_text(errors="replace").strip())
+    return ready
 
 
-def _wait_ready(layout: Layout, supervisor: subprocess.Popen[bytes], on_progress: Progress) -> bool:
+def _wait_ready(layout: Layout, supervisor: subprocess.Popen[bytes], on_progress: Progress) -> dict[str, Any] | None:
     told: set[str] = set()
     while supervisor.poll() is None:
         running = state.read(layout) or {"parts": [], "phase": "starting", "pid": None}
         _tell_news(running, told, on_progress)
         if running["phase"] == "ready" and running["pid"] == supervisor.pid:
-            return True
+            return running
         time.sleep(0.05)
-    return False
+    return None
 
 
 def _start_supervisor(options: Options, layout: Layout) -> subprocess.Popen[bytes]:

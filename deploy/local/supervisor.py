@@ -53,9 +53,14 @@ class Options:
 class Supervisor:
     """Keeps every part alive until it is asked to stop, and says so in `stack.json`."""
 
-    def __init__(self, options: Options, on_progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        options: Options,
+        on_progress: Callable[[str], None],
+        on_ready: Callable[[state.State], None] = lambda said: None,
+    ) -> None:
         self._layout = Layout(options.home.absolute())
-        self._options, self._progress = options, on_progress
+        self._options, self._progress, self._on_ready = options, on_progress, on_ready
         self._stopping = False
         self._phase, self._why = "starting", ""
         self._written: state.State = {}
@@ -112,6 +117,8 @@ class Supervisor:
         if self._phase == "starting" and all(keeper.state == "up" for keeper in self._keepers):
             self._phase = "ready"
             self._progress(f"The stack is ready after {self._age():.1f} s.")
+            self._say()
+            self._on_ready(self._written)
         if self._phase == "ready":
             self._machines.step()
 

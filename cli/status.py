@@ -1,0 +1,174 @@
+"""`status`: models, champions, open work, failures, and the health of every part, also when some of them are away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from cli import place
+from cli.output import say, show_json, show_table
+from shared.contract import catalog
+from shared.errors import TidewheelError
+from shared.lifecycle.story import Told, awaited, told
+
+if TYPE_CHECKING:
+    from shared.adapters.registry import Version
+    from shared.lifecycle.services import Services
+
+MOST_FAILURES = 20
+_OF_A_DECISION = ("number", "version", "verdict", "why", "at")
+_OF_A_PART = ("name", "kind", "state", "restarts", "port", "pid", "memory_mb")
+Report = dict[str, Any]
+T = TypeVar("T")
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Say how things are: models, champions, versions, open work, failures, and every part of the stack."""
+    report = report_now()
+    if as_json:
+        return show_json(report)
+    return _show(report)
+
+
+def report_now() -> Report:
+    """Everything that `status` tells, as one object; what could not be asked is in `notes`."""
+    report: Report = {"stack": "down", "models": {}, "open": [], "failures": [], "parts": [], "notes": []}
+    if place.is_laptop():
+        _add_stack(report)
+    else:
+        report["stack"] = "Google Cloud"
+    if report["stack"] == "down" and not _is_reachable(report):
+        report["models"] = {name: {"champion": None, "versions": []} for name in catalog.known_models()}
+        return report
+    _add_lifecycle(report, place.services())
+    return report
+
+
+def _add_stack(report: Report) -> None:
+    from deploy.local import stack
+
+    running = stack.read_state(place.home())
+    if running is not None:
+        report["stack"], report["parts"] = running["phase"], stack.parts(place.home())
+
+
+def _is_reachable(report: Report) -> bool:
+    try:
+        place.enter()
+    except TidewheelError as error:
+        report["notes"].append(str(error))
+        return False
+    return True
+
+
+def _add_lifecycle(report: Report, services: Services) -> None:
+    away = {part["name"] for part in report["parts"] if part["kind"] == "server" and part["state"] != "up"}
+
+    def ask(server: str, question: Callable[[], T], otherwise: T) -> T:
+        if server in away:
+            return otherwise
+        try:
+            return question()
+        except Exception as error:  # noqa: BLE001  # Whatever is wrong with one store, the others are reported.
+            report["notes"].append(f"{server} does not answer: {' '.join(str(error).split())[:300]}")
+            away.add(server)
+            return otherwise
+
+    report["models"] = {name: _model(name, services, ask) for name in catalog.known_models()}
+    events: list[Told] = ask("bigquery", lambda: [told(row) for row in services.warehouse.log()], [])
+    report["open"] = [page for model in report["models"].values() if (page := model.pop("open"))] + _untold(events)
+    report["failures"] = [_failure(event) for event in reversed(events) if event["event"] == "StepFailed"]
+    report["failures"] = report["failures"][:MOST_FAILURES]
+    report["notes"] += [f"{name} is not up." for name in sorted(away) if not any(name in n for n in report["notes"])]
+
+
+def _model(name: str, services: Services, ask: Callable[..., Any]) -> Report:
+    head = ask("storage", lambda: services.decisions.head(name), None)
+    versions: list[Version] = ask("mlflow", lambda: services.registry.versions(name), [])
+    counted = sorted((each for each in versions if each.counts), key=lambda each: each.version)
+    return {
+        "title": catalog.model(name).title,
+        "champion": head.champion if head else None,
+        "versions": [each.version for each in counted],
+        "scores": {str(each.version): _score(name, each) for each in counted},
+        "decision": {each: getattr(head, each) for each in _OF_A_DECISION} if head else None,
+        "open": ask("storage", lambda: _open_request(name, services), None),
+    }
+
+
+def _score(name: str, version: Version) -> float | None:
+    return version.metrics.get(f"holdout_{catalog.model(name).metric.name}")
+
+
+def _open_request(model: str, services: Services) -> Report | None:
+    page = services.desk.read(model)
+    if page.open is None:
+        return None
+    return {
+        "kind": "training",
+        "model": model,
+        "request": page.request,
+        "story": page.open["story"],
+        "started": page.started,
+        "again": page.again["drop"] if page.again else None,
+        "waiting": [each["fields"]["request"] for each in page.waiting],
+    }
+
+
+def _untold(events: list[Told]) -> list[Report]:
+    """The stories that have not ended."""
+    stories: dict[str, list[Told]] = {}
+    for event in events:
+        stories.setdefault(event["story"], []).append(event)
+    missing = {story: awaited(those) for story, those in stories.items()}
+    return [{"kind": "story", "story": story, "awaits": waits} for story, waits in missing.items() if waits]
+
+
+def _failure(event: Told) -> Report:
+    said = {name: event["data"].get(name) for name in ("step", "about", "model", "error", "remedy")}
+    return {"time": event["time"], **said, "story": event["story"]}
+
+
+def _show(report: Report) -> None:
+    for note in report["notes"]:
+        say(note)
+    if report["stack"] == "down" and not report["parts"]:
+        say(f"Models: {', '.join(report['models'])}.")
+        return
+    _show_models(report["models"])
+    if report["open"]:
+        rows = [(each["kind"], each["story"], _waits(each)) for each in report["open"]]
+        show_table("Open work", ("kind", "story", "waits for"), rows)
+    if report["failures"]:
+        columns = ("time", "step", "about", "error", "remedy")
+        failures = [[str(each[name] or "")[:300] for name in columns] for each in report["failures"][:5]]
+        show_table("Failures, newest first", columns, failures)
+    if report["parts"]:
+        _show_parts(report)
+
+
+def _show_parts(report: Report) -> None:
+    # A port is a name, and takes no commas.
+    parts = [{**each, "port": str(each["port"] or "-"), "pid": str(each["pid"] or "-")} for each in report["parts"]]
+    total = sum(each["memory_mb"] for each in parts)
+    title = f"The stack is {report['stack']}; {total:,.0f} MB"
+    show_table(title, _OF_A_PART, [[each[name] for name in _OF_A_PART] for each in parts])
+
+
+def _show_models(models: dict[str, Report]) -> None:
+    rows = []
+    for name, each in models.items():
+        score = each["scores"].get(str(each["champion"]))
+        last = each["decision"]
+        told_last = f"version {last['version']}: {last['verdict']}" if last else "none yet"
+        rows.append((name, each["champion"], score, ", ".join(map(str, each["versions"])) or "-", told_last))
+    show_table("Models", ("model", "champion", "its score", "versions", "last decision"), rows)
+
+
+def _waits(each: Report) -> str:
+    if each["kind"] == "story":
+        return "; ".join(each["awaits"])
+    line = f"; in line: {', '.join(each['waiting'])}" if each["waiting"] else ""
+    return f"request {each['request']} {'is in training' if each['started'] else 'has not begun'}{line}"

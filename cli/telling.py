@@ -1,0 +1,100 @@
+"""Each event as a line that a person can read: when, what, about which drop or request, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from cli.output import shown
+from shared.lifecycle.story import Told
+
+Said = Callable[[Mapping[str, Any]], str]
+
+
+def line(event: Told, began: datetime | None = None) -> str:
+    """An event; its time is how long after the beginning it came, or else the clock's."""
+    when = datetime.fromisoformat(event["time"])
+    clock = f"{when.astimezone():%Y-%m-%d %H:%M:%S}" if began is None else f"+{(when - began).total_seconds():6.1f} s"
+    return f"{clock}  {event['event'] or event['topic']:18} {about(event)}: {what(event)}"
+
+
+def about(event: Told) -> str:
+    """The drop, the request or the model."""
+    data = event["data"]
+    name = data.get("drop") or data.get("name") or data.get("about")
+    if name:
+        return str(name)
+    model, version = data.get("model") or "?", data.get("version")
+    if version is not None:
+        return f"{model} version {version}"
+    return f"{model} {data.get('request') or ''}".strip()
+
+
+def what(event: Told) -> str:
+    """What happened, and why."""
+    tell = _SAID.get(event["event"])
+    try:
+        return tell(event["data"]) if tell else _plainly(event["data"])
+    except (KeyError, TypeError, ValueError):
+        # Somebody has published it by hand, and left something out.
+        return _plainly(event["data"])
+
+
+def _plainly(data: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in data.items()) or "says nothing that can be read"
+
+
+def _received(data: Mapping[str, Any]) -> str:
+    size = f", {int(data['size']):,} bytes" if "size" in data else ""
+    return f"has landed (generation {data['generation']}{size})"
+
+
+def _prepared(data: Mapping[str, Any]) -> str:
+    counts = f"{data['accepted']:,} rows accepted, {data['rejected']:,} rejected, {data['duplicate']:,} duplicate"
+    span = f"{data['first_event_time'][:10]} to {data['last_event_time'][:10]}"
+    same = f"; the same bytes as {data['same_as']}" if data.get("same_as") else ""
+    return f"{counts}; {span}{same}"
+
+
+def _evaluated(data: Mapping[str, Any]) -> str:
+    if data["champion"] is None:
+        return f"{data['verdict']}: {data['why']}"
+    scores = ", ".join(f"{name} {shown(float(value))}" for name, value in _main(data["scores"]).items())
+    return f"version {data['champion']} on {data['rows']:,} rows: {scores}. {data['verdict']}: {data['why']}"
+
+
+def _main(scores: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in scores.items() if not name.startswith("slice_")}
+
+
+def _requested(data: Mapping[str, Any]) -> str:
+    params = "".join(f", {name}={value}" for name, value in (data.get("params") or {}).items())
+    window = " from {} to {}".format(*data["window"]) if data.get("window") else ""
+    return f"{data.get('reason', 'by hand')} ({data.get('rows', 'all')} rows{window}{params})"
+
+
+def _trained(data: Mapping[str, Any]) -> str:
+    version = data.get("data_version") or {}
+    rows = f" on {version['rows']:,} rows of {len(version.get('drops', []))} drops" if "rows" in version else ""
+    return f"trained{rows} for request {data['request']}, run {data['run']}"
+
+
+def _decided(data: Mapping[str, Any]) -> str:
+    return f"{data['verdict']} (decision {data['decision']}): {data['why']}"
+
+
+_SAID: dict[str, Said] = {
+    "DropReceived": _received,
+    "DropIgnored": lambda data: f"ignored: {data['why']}",
+    "DataPrepared": _prepared,
+    "ModelEvaluated": _evaluated,
+    "TrainingRequested": _requested,
+    "TrainingScheduled": lambda data: f"{data['outcome']}: {data['why']}",
+    "ModelTrained": _trained,
+    "RollbackRequested": lambda data: f"roll back: {data['reason']}",
+    "PromotionRequested": lambda data: f"promote: {data['reason']}",
+    "ModelPromoted": _decided,
+    "ModelKept": _decided,
+    "StepFailed": lambda data: f"{data['step']} gave up: {data['error']} {data.get('remedy', '')}".strip(),
+}
