@@ -66,7 +66,8 @@ def _is_about(row: dict[str, Any], model: str | None, story: str | None) -> bool
     # What the bucket itself says has neither: its object's folder is the model, and its name begins the story.
     name = str(data.get("name") or "")
     of_model = data.get("model") or name.split("/", 1)[0]
-    of_story = attributes.get("story") or data.get("story") or name
+    # A message by hand says of no story that it belongs to: it begins one, which has its id.
+    of_story = attributes.get("story") or name or row["message_id"]
     return model in (None, of_model) and story in (None, of_story)
 
 

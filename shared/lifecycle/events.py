@@ -186,12 +186,8 @@ class PersonRequest(Event):
     request: str = ""
 
     @property
-    def identity(self) -> str:
-        return f"{self.request}.{self.epoch}"
-
-    @property
     def subject(self) -> str:
-        return self.model
+        return self.request
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,69 @@
+"""What an end-to-end test does with a stack: drop files, send messages, read what became of them."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.local import stack
+from shared.lifecycle.services import Services
+
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """A stack that runs, and the services with which one looks into it."""
+
+    home: Path
+    services: Services
+
+    def drop(self, file: Path, name: str) -> int:
+        """Put a file into the landing bucket: its generation."""
+        return self.services.storage.put(self.services.settings.landing_bucket, name, file)
+
+    def port(self, part: str) -> int:
+        """Where a part listens."""
+        return (stack.read_state(self.home) or {})["ports"][part]
+
+    def story(self, story: str, *ends: str) -> list[dict[str, Any]]:
+        """The events of a story, once one of the ends is among them; each with its `kind` and its fields."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            told = [_event(row) for row in self.services.warehouse.log(story=story)]
+            if any(event["kind"] in ends for event in told):
+                return told
+            assert time.monotonic() < deadline, f"{story} did not come to {ends}, only to {told}"
+            time.sleep(0.2)
+
+    def post(self, part: str, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, Any]:
+        """What a part answers to a POST: status, and JSON or text."""
+        url = f"http://127.0.0.1:{self.port(part)}{path}"
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        request = urllib.request.Request(url, json.dumps(body).encode(), sent, method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, _read(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, _read(error.read())
+
+    def predict(self, path: str, *instances: dict[str, Any]) -> tuple[int, Any]:
+        """What `predict` answers."""
+        return self.post("predict", path, {"instances": list(instances)})
+
+
+def _event(row: dict[str, Any]) -> dict[str, Any]:
+    attributes = json.loads(row["attributes"] or "{}")
+    return json.loads(row["data"]) | {"kind": attributes.get("ce-type", "DropReceived")}
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")

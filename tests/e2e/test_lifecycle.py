@@ -1,0 +1,202 @@
+"""From a dropped file to a prediction, through every real part."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.cloud import pubsub_v1
+
+from tests.e2e.laptop import Laptop
+
+PAYLOADS = Path(__file__).parent / "payloads"
+FLIGHT = {
+    "time_hour": "2013-04-01T12:00:00Z",
+    "carrier": "UA",
+    "origin": "EWR",
+    "dest": "IAH",
+    "distance": 1400,
+    "dep_delay": 30.0,
+}
+ENDS = ("ModelPromoted", "ModelKept", "StepFailed")
+
+
+def kinds(events: list[dict[str, Any]]) -> list[str]:
+    return [event["kind"] for event in events]
+
+
+def payload(name: str) -> Any:
+    return json.loads((PAYLOADS / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def first(laptop: Laptop, drops: list[Path]) -> list[dict[str, Any]]:
+    """The story of the first drop."""
+    laptop.drop(drops[0], "flight_delay/january.csv")
+    return laptop.story("flight_delay/january.csv", *ENDS)
+
+
+@pytest.fixture(scope="session")
+def second(laptop: Laptop, drops: list[Path], first: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The story of the second drop."""
+    laptop.drop(drops[1], "flight_delay/2013/february.csv")
+    return laptop.story("flight_delay/2013/february.csv", *ENDS)
+
+
+def test_a_first_drop_is_cleaned_trained_on_and_promoted(first: list[dict[str, Any]]) -> None:
+    assert kinds(first) == [
+        "DropReceived",
+        "DataPrepared",
+        "ModelEvaluated",
+        "TrainingRequested",
+        "TrainingScheduled",
+        "ModelTrained",
+        "ModelPromoted",
+    ]
+    prepared, trained, decided = first[1], first[5], first[6]
+    assert (prepared["accepted"], prepared["rejected"], prepared["duplicate"]) == (26_398, 606, 0)
+    assert trained["version"] == decided["version"] == decided["champion"] == decided["decision"] == 1
+    assert "it beats its baseline, and there is no champion yet" in decided["why"]
+
+
+def test_a_second_drop_is_scored_by_the_champion_and_a_better_challenger_takes_its_place(
+    laptop: Laptop, second: list[dict[str, Any]]
+) -> None:
+    evaluated, decided = (next(e for e in second if e["kind"] == kind) for kind in ("ModelEvaluated", "ModelPromoted"))
+    assert evaluated["champion"] == 1
+    assert evaluated["rows"] == next(e for e in second if e["kind"] == "DataPrepared")["accepted"]
+    assert 0 < evaluated["scores"]["champion"] < evaluated["scores"]["baseline"]
+    assert decided["champion"] == 2
+    assert "the champion's (version 1)" in decided["why"]
+    assert laptop.services.registry.champion_alias("flight_delay") == 2
+
+
+def test_everything_that_was_asked_for_is_logged_with_the_version(laptop: Laptop, second: Any) -> None:
+    version = laptop.services.registry.version("flight_delay", 2)
+    data = version.data_version
+    assert data["rows"] > 50_000
+    assert [name for name, _ in data["drops"]] == ["flight_delay/january.csv", "flight_delay/2013/february.csv"]
+    assert {"timestamp", "digest", "snapshot", "selection"} <= set(data)
+    assert {"alpha", "min_frequency", "code.commit", "code.clean", "environment.python"} <= set(version.params)
+    assert {"preprocessing.type", "environment.scikit-learn", "data.digest"} <= set(version.params)
+    assert {"train_rmse", "holdout_rmse", "champion_holdout_rmse", "baseline_holdout_rmse"} <= set(version.metrics)
+
+
+def test_a_prediction_comes_from_the_champion_or_from_the_version_that_was_named(laptop: Laptop, second: Any) -> None:
+    status, champion = laptop.predict("/models/flight_delay/predict", FLIGHT)
+    assert (status, champion["version"]) == (200, 2)
+    status, older = laptop.predict("/models/flight_delay/versions/1/predict", FLIGHT, FLIGHT)
+    assert (status, older["version"], len(older["predictions"])) == (200, 1, 2)
+    assert older["predictions"][0] != champion["predictions"][0]
+    assert laptop.predict("/models/flight_delai/predict", FLIGHT)[0] == 404
+    assert laptop.predict("/models/flight_delay/versions/99/predict", FLIGHT)[0] == 404
+    assert laptop.predict("/models/flight_delay/predict", {**FLIGHT, "dep_delay": "late"})[0] == 400
+
+
+def test_a_message_by_the_plain_client_trains_with_other_params(laptop: Laptop, second: Any) -> None:
+    settings = laptop.services.settings
+    publisher = pubsub_v1.PublisherClient()
+    topic = publisher.topic_path(settings.project, "training-requested")
+    asked = {"model": "flight_delay", "rows": "1k", "params": {"alpha": 100}, "reason": "to see"}
+    story = publisher.publish(topic, json.dumps(asked).encode()).result()
+    told = laptop.story(story, *ENDS)
+    assert {"TrainingScheduled", "ModelTrained"} <= set(kinds(told))
+    version = laptop.services.registry.version("flight_delay", told[-1]["version"])
+    assert (version.params["alpha"], version.data_version["train_rows"]) == ("100", 1_000)
+
+
+def test_a_rollback_is_followed_by_predictions_within_seconds(laptop: Laptop, second: Any) -> None:
+    before = laptop.services.decisions.champion("flight_delay")
+    settings = laptop.services.settings
+    publisher = pubsub_v1.PublisherClient()
+    topic = publisher.topic_path(settings.project, "rollback-requested")
+    asked = {"model": "flight_delay", "version": 1, "reason": "of a test", "who": "a test"}
+    story = publisher.publish(topic, json.dumps(asked).encode()).result()
+    decided = laptop.story(story, *ENDS)[-1]
+    assert (decided["verdict"], decided["champion"]) == ("rollback", 1)
+    deadline = time.monotonic() + 15
+    while laptop.predict("/models/flight_delay/predict", FLIGHT)[1]["version"] != 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    forward = {"model": "flight_delay", "version": before, "reason": "of a test"}
+    topic = publisher.topic_path(settings.project, "promotion-requested")
+    laptop.story(publisher.publish(topic, json.dumps(forward).encode()).result(), *ENDS)
+    assert laptop.services.decisions.champion("flight_delay") == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"model": "flight_delai"}, 'no model "flight_delai"; known: flight_delay, taxi_fare.'),
+        ({"model": "flight_delay", "rowz": "1k"}, 'no field "rowz". Known:'),
+        ({"model": "flight_delay", "params": {"alfa": 1}}, 'has no param "alfa"; known: alpha, min_frequency.'),
+    ],
+)
+def test_a_mistake_by_hand_is_announced_in_a_sentence(laptop: Laptop, asked: dict[str, Any], sentence: str) -> None:
+    publisher = pubsub_v1.PublisherClient()
+    topic = publisher.topic_path(laptop.services.settings.project, "training-requested")
+    story = publisher.publish(topic, json.dumps(asked).encode()).result()
+    failed = laptop.story(story, "StepFailed")[-1]
+    assert sentence in f"{failed['error']} {failed['remedy']}"
+
+
+def test_a_dry_run_tells_the_plan_and_changes_nothing(laptop: Laptop, second: Any) -> None:
+    publisher = pubsub_v1.PublisherClient()
+    topic = publisher.topic_path(laptop.services.settings.project, "training-requested")
+    known = laptop.services.registry.versions("flight_delay")
+    story = publisher.publish(topic, b'{"model": "flight_delay", "dry_run": true}').result()
+    planned = laptop.story(story, "TrainingScheduled")[-1]
+    assert planned["outcome"] == "planned"
+    assert "2 drops" in planned["why"]
+    assert laptop.services.registry.versions("flight_delay") == known
+    assert laptop.services.desk.read("flight_delay").request is None
+
+
+def test_a_cloud_event_of_the_bucket_is_taken_as_it_is(laptop: Laptop, drops: list[Path], tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    few.write_text("".join(drops[2].open().readlines()[:20]))
+    generation = laptop.drop(few, "flight_delay/few.csv")
+    body = payload("object_finalized") | {"name": "flight_delay/few.csv", "generation": str(generation)}
+    headers = payload("object_finalized_headers")
+    status, _ = laptop.post("preprocess", "/", body, headers)
+    assert status in (200, 500), "500: the notification has come first, and is being worked on"
+    failed = laptop.story("flight_delay/few.csv", *ENDS)[-1]
+    assert failed["kind"] == "StepFailed"
+    assert "19" in failed["error"]
+
+
+def test_the_same_push_three_times_is_one_preparation(laptop: Laptop, first: list[dict[str, Any]]) -> None:
+    resource = payload("object_finalized") | {
+        "name": "flight_delay/january.csv",
+        "generation": str(first[1]["generation"]),
+    }
+    for number in range(3):
+        push = payload("pubsub_push")
+        push["message"] |= {"data": _base64(resource), "messageId": f"again-{number}"}
+        path = f"/projects/{laptop.services.settings.project}/topics/drop-received"
+        assert laptop.post("preprocess", path, push)[0] == 200
+    told = laptop.story("flight_delay/january.csv", *ENDS)
+    assert kinds(told).count("DataPrepared") == 1
+    repeats = [name for name in _ledger(laptop, "preprocess") if "january" in name and "/repeat-" in name]
+    assert len(repeats) == 3
+
+
+def test_every_step_has_gone_through_the_ledger(laptop: Laptop, second: Any) -> None:
+    for step in ("preprocess", "evaluate", "launch_training", "train", "promote"):
+        names = _ledger(laptop, step)
+        folders = {name.rpartition("/")[0] for name in names}
+        assert len(folders) >= 2, step
+        assert {f"{folder}/done" for folder in folders} <= set(names), step
+
+
+def _ledger(laptop: Laptop, step: str) -> list[str]:
+    return laptop.services.storage.names(laptop.services.settings.state_bucket, f"ledger/{step}/")
+
+
+def _base64(raw: dict[str, Any]) -> str:
+    import base64
+
+    return base64.b64encode(json.dumps(raw).encode()).decode()
