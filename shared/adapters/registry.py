@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from shared.adapters.registry_records import Loaded, Version
+from shared.adapters.registry_records import Loaded, NoSuchVersion, Version
 from shared.adapters.registry_versions import Versions
 
-__all__ = ["Loaded", "Registry", "Version"]
+__all__ = ["Loaded", "NoSuchVersion", "Registry", "Version"]
 
 
 class Registry(Versions):

@@ -50,6 +50,7 @@ def save(folder: Path, spec: ModelSpec, pipeline: Pipeline, profile: dict[str, A
             mlflow_model=entry,
         )
     companion = {"columns": columns_to_json(tuple(spec.columns)), "packages": packages, "profile": profile}
+    companion["on"] = spec.metric.on
     (folder / COMPANION).write_text(json.dumps(companion, indent=1))
 
 

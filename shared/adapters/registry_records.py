@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from shared.contract.spec import Column
+from shared.errors import PermanentError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,10 @@ REQUEST, STORY, CHAMPION, DATA_VERSION = (
 )
 KIND, KEY, STATUS, VERSION = (f"tidewheel.{tag}" for tag in ("kind", "key", "status", "version"))
 TRAINING, EVALUATION = "training", "evaluation"
+
+
+class NoSuchVersion(PermanentError):
+    """There is no version of that number, or it does not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,13 @@ class Loaded:
     profile: dict[str, Any]
     run: str
     metrics: dict[str, float]
+    on: str = "prediction"
+
+    def predictions(self, frame: pd.DataFrame) -> np.ndarray:
+        """What its metric was taken of: values, or probabilities of the positive class; an array of shape (rows,)."""
+        if self.on == "probability":
+            return self.pipeline.predict_proba(frame)[:, 1]
+        return self.pipeline.predict(frame)
 
 
 def columns_to_json(columns: tuple[Column, ...]) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from shared.adapters.registry_records import (
     UNFINISHED,
     VERSION,
     Loaded,
+    NoSuchVersion,
     OwnColumns,
     Version,
     columns_from_json,
@@ -106,7 +107,7 @@ class Versions(Runs):
         known = self.version(model, number)
         name = f"version {number} of {model}"
         if known.status:
-            raise PermanentError(f"{name} is {known.status} and does not count.", self._advice(model))
+            raise NoSuchVersion(f"{name} is {known.status} and does not count.", self._advice(model))
         with passing(), TemporaryDirectory() as folder:
             location = self._location(name, known)
             companion = json.loads(self._download(location, files.COMPANION, folder).read_text())
@@ -121,6 +122,7 @@ class Versions(Runs):
             profile=companion["profile"],
             run=known.run,
             metrics=known.metrics,
+            on=companion["on"],
         )
 
     def set_champion(self, model: str, number: int) -> None:
@@ -194,13 +196,13 @@ class Versions(Runs):
         from mlflow.exceptions import MlflowException
 
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise PermanentError(f'"{number}" is not a version of {identifier(model)}.', "A version is 1 or more.")
+            raise NoSuchVersion(f'"{number}" is not a version of {identifier(model)}.', "A version is 1 or more.")
         try:
             with passing():
                 return self.client.get_model_version(identifier(model), str(number))
         except MlflowException as error:
             if is_missing(error):
-                raise PermanentError(f"{model} has no version {number}.", self._advice(model)) from error
+                raise NoSuchVersion(f"{model} has no version {number}.", self._advice(model)) from error
             raise
 
     def _advice(self, model: str) -> str:
