@@ -15,6 +15,11 @@ _DATE = r"\d{4}-\d\d-\d\d"
 _TIME = r"[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
 _WITH_OFFSET = rf"{_DATE}{_TIME}(Z|[+-]\d\d(:?\d\d)?)"
 _WITHOUT = rf"{_DATE}({_TIME})?"
+# What DuckDB's cast leaves: no seconds, or an offset without a colon. One by one: in a list it reads 30 February, too.
+_RARER = [f"%Y-%m-%d{between}%H:%M{seconds}%z" for between in ("T", " ") for seconds in ("", ":%S", ":%S.%f")]
+_PLUS = "regexp_replace({}, 'Z$', '+00')"
+_SPECIAL = r"(?i)\s*(-?infinity|epoch)\s*"
+_TRUTHS = {"true": "'true', '1'", "false": "'false', '0'"}
 _KINDS = {INT64: "a whole number", FLOAT64: "a number", BOOL: "true or false", STRING: "a text"}
 
 
@@ -31,48 +36,62 @@ def literal(value: float | str) -> str:
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
 
 
-def text_value(column: Column) -> str:
-    """SQL that reads a text: the value, or null where it cannot be one."""
-    text = f'"{column.name}"'
+@dataclass(frozen=True)
+class Reading:
+    """How a value in the file becomes one of the contract's.
+
+    Attributes:
+        parsed: SQL of it as DuckDB takes it, under `"<name>?"` afterwards; null where it takes nothing.
+        sound: SQL of what else must hold, as DuckDB takes more than is meant.
+    """
+
+    parsed: str
+    sound: str = "true"
+
+
+def text_reading(column: Column) -> Reading:
+    """How a text is read."""
+    text, parsed = f'"{column.name}"', f'"{column.name}?"'
     if column.type == FLOAT64:
-        return _finite(f"TRY_CAST({text} AS DOUBLE)", f"NOT contains({text}, '_')")
+        return Reading(f"TRY_CAST({text} AS DOUBLE)", f"isfinite({parsed}) AND NOT contains({text}, '_')")
     if column.type == INT64:
-        whole = f"TRY_CAST({text} AS BIGINT) = TRY_CAST({text} AS DOUBLE) AND NOT contains({text}, '_')"
-        return f"CASE WHEN {whole} THEN TRY_CAST({text} AS BIGINT) END"
+        whole = f"{parsed} = TRY_CAST({text} AS DOUBLE) AND NOT contains({text}, '_')"
+        return Reading(f"TRY_CAST({text} AS BIGINT)", whole)
     if column.type == BOOL:
-        return f"CASE WHEN lower({text}) IN ('true', '1') THEN true WHEN lower({text}) IN ('false', '0') THEN false END"
-    return _time(text, column) if column.type == TIMESTAMP else text
+        is_either = [f"WHEN lower({text}) IN ({texts}) THEN {value}" for value, texts in _TRUTHS.items()]
+        return Reading(f"CASE {' '.join(is_either)} END")
+    return _time_reading(column) if column.type == TIMESTAMP else Reading(text)
 
 
-def native_value(column: Column, zoned: bool) -> str:
-    """SQL that reads a value which has a type of its own already, as in Parquet.
+def native_reading(column: Column, zoned: bool) -> Reading:
+    """How a value is read that has a type of its own already, as in Parquet.
 
     Args:
         zoned: whether a time is a moment already; without, it is by the clocks of the column's zone.
     """
-    value = f'"{column.name}"'
+    value, parsed = f'"{column.name}"', f'"{column.name}?"'
     if column.type == FLOAT64:
-        return _finite(f"TRY_CAST({value} AS DOUBLE)")
+        return Reading(f"TRY_CAST({value} AS DOUBLE)", f"isfinite({parsed})")
     if column.type == INT64:
-        whole = f"TRY_CAST({value} AS BIGINT)"
-        return f"CASE WHEN {whole} = {value} THEN {whole} END"
+        return Reading(f"TRY_CAST({value} AS BIGINT)", f"{parsed} = {value}")
     if column.type == TIMESTAMP:
-        return _finite(value if zoned else _in_zone(f"CAST({value} AS TIMESTAMP)", column))
-    return value
+        moment = f"CAST({value} AS TIMESTAMPTZ)" if zoned else _in_zone(f"CAST({value} AS TIMESTAMP)", column)
+        return Reading(moment, f"isfinite({parsed})")
+    return Reading(value)
 
 
-def _finite(value: str, condition: str = "true") -> str:
-    return f"CASE WHEN isfinite({value}) AND {condition} THEN {value} END"
-
-
-def _time(text: str, column: Column) -> str:
-    moment = f"CASE WHEN regexp_full_match({text}, '{_WITH_OFFSET}') THEN TRY_CAST({text} AS TIMESTAMPTZ) END"
+def _time_reading(column: Column) -> Reading:
+    text, parsed = f'"{column.name}"', f'"{column.name}?"'
+    casts = [f"TRY_CAST({text} AS TIMESTAMPTZ)", *(f"TRY_STRPTIME({_PLUS.format(text)}, '{form}')" for form in _RARER)]
+    moment = f"CASE WHEN regexp_full_match({text}, '{_WITH_OFFSET}') THEN COALESCE({', '.join(casts)}) END"
     if column.format is None:
         local = f"CASE WHEN regexp_full_match({text}, '{_WITHOUT}') THEN TRY_CAST({text} AS TIMESTAMP) END"
-        return f"COALESCE({moment}, {_in_zone(local, column)})"
+        return Reading(f"COALESCE({moment}, {_in_zone(local, column)})")
     declared = f"TRY_STRPTIME({text}, {literal(column.format)})"
     declared = declared if "%z" in column.format else _in_zone(declared, column)
-    return f"COALESCE({_finite(declared)}, {moment})"
+    # DuckDB reads `infinity` and `epoch` in any form, as the beginning of 1900.
+    is_said = f"({parsed} > TIMESTAMPTZ '1900-01-03' OR NOT regexp_full_match({text}, '{_SPECIAL}'))"
+    return Reading(f"COALESCE({declared}, {moment})", is_said)
 
 
 def _in_zone(local: str, column: Column) -> str:
@@ -82,24 +101,33 @@ def _in_zone(local: str, column: Column) -> str:
     return f"timezone({literal(column.zone)}, {local})"
 
 
+def value(column: Column, reading: Reading) -> str:
+    """SQL of the contract's value, once the parsed one is there."""
+    parsed = f'"{column.name}?"'
+    return parsed if reading.sound == "true" else f"CASE WHEN {reading.sound} THEN {parsed} END"
+
+
 def checks(column: Column) -> list[Check]:
     """Everything that the contract asks of one column's values."""
-    text, value = f'"{column.name}"', f'"__{column.name}"'
+    text, read = f'"{column.name}"', f'"__{column.name}"'
     found = [] if column.nullable else [Check(f"{text} IS NOT NULL", f"{column.name} is null")]
-    found.append(Check(f"({text} IS NULL OR {value} IS NOT NULL)", f"{column.name} is not {_kind(column)}"))
+    found.append(Check(f"({text} IS NULL OR {read} IS NOT NULL)", f"{column.name} is not {_kind(column)}"))
     if column.min is not None:
-        found.append(_within(value, ">=", column, column.min, "under"))
+        found.append(_within(read, ">=", column, column.min, "under"))
     if column.max is not None:
-        found.append(_within(value, "<=", column, column.max, "over"))
+        found.append(_within(read, "<=", column, column.max, "over"))
     if column.allowed:
         among = ", ".join(map(literal, column.allowed))
-        found.append(Check(f"COALESCE({value} IN ({among}), true)", f"{column.name} is not one of the allowed values"))
+        found.append(Check(f"COALESCE({read} IN ({among}), true)", f"{column.name} is not one of the allowed values"))
     return found
 
 
-def _within(value: str, comparison: str, column: Column, limit: float | str, beyond: str) -> Check:
+def _within(read: str, comparison: str, column: Column, limit: float | str, beyond: str) -> Check:
     bound = f"TIMESTAMPTZ {literal(limit)}" if isinstance(limit, str) else literal(limit)
-    return Check(f"COALESCE({value} {comparison} {bound}, true)", f"{column.name} is {beyond} {limit}")
+    if isinstance(limit, str) and comparison == "<=" and len(limit) == len("2013-01-01"):
+        # The last day belongs to what is allowed, all of it.
+        comparison, bound = "<", f"{bound} + INTERVAL 1 DAY"
+    return Check(f"COALESCE({read} {comparison} {bound}, true)", f"{column.name} is {beyond} {limit}")
 
 
 def _kind(column: Column) -> str:

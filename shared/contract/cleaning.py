@@ -63,7 +63,7 @@ def clean(file: Path, name: str, spec: ModelSpec, *, drop: str, generation: int,
     try:
         reader = open_file(file, name, spec)
         with connect(into) as connection:
-            judge = Judge(connection, spec, reader.values(), drop, generation)
+            judge = Judge(connection, spec, reader.readings(), drop, generation)
             return _Cleaning(reader, judge, spec, into).run(digest)
     except Refusal as refusal:
         refusal.digest = digest

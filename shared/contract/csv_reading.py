@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.contract.checks import text_value
+from shared.contract.checks import Reading, text_reading
 from shared.contract.header import checked_names, header_names
 from shared.contract.lines import MAX_LINE_BYTES, blocks, is_plain, sifted
 from shared.contract.reading import Block
@@ -28,9 +28,9 @@ class CsvReader:
         # What is ignored may have any name, also one that no reader takes.
         self._names = [f"#{i}" if name in self.ignored_columns else name for i, name in enumerate(names)]
 
-    def values(self) -> Mapping[str, str]:
-        """For each contract column the SQL that reads its value."""
-        return {column.name: text_value(column) for column in self._spec.columns}
+    def readings(self) -> Mapping[str, Reading]:
+        """How the values of each contract column are read."""
+        return {column.name: text_reading(column) for column in self._spec.columns}
 
     def blocks(self, names: Sequence[str]) -> Iterator[Block]:
         """All rows, with these columns of them."""
@@ -72,8 +72,7 @@ class CsvReader:
             strings_can_be_null=True,
         )
         read = csv.ReadOptions(column_names=self._names, block_size=4 * MAX_LINE_BYTES)
-        parse = csv.ParseOptions(ignore_empty_lines=False)
         try:
-            return csv.read_csv(pa.BufferReader(text), read, parse, convert)
+            return csv.read_csv(pa.BufferReader(text), read, convert_options=convert)
         except pa.ArrowInvalid:
             return None

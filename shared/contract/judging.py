@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.contract import keys
-from shared.contract.checks import holds, reasons
+from shared.contract.checks import Reading, holds, reasons, value
+from shared.contract.refusal import Refusal, shown
 from shared.contract.spec import Column, ModelSpec
 
 if TYPE_CHECKING:
@@ -36,10 +37,15 @@ class Judge:
     """Knows a contract and how this file's values are read."""
 
     def __init__(
-        self, connection: DuckDBPyConnection, spec: ModelSpec, values: Mapping[str, str], drop: str, generation: int
+        self,
+        connection: DuckDBPyConnection,
+        spec: ModelSpec,
+        readings: Mapping[str, Reading],
+        drop: str,
+        generation: int,
     ):
         self.connection, self._spec = connection, spec
-        self._values, self._drop, self._generation = values, drop, generation
+        self._readings, self._drop, self._generation = readings, drop, generation
 
     def key_hashes(self, rows: pa.Table) -> np.ndarray:
         """A number for each key of a block, for this run only."""
@@ -98,12 +104,18 @@ class Judge:
         return self.connection.execute(sql, {name: value for name, value in wanted.items() if f"${name}" in sql})
 
     def _run(self, sql: str, *, rows: pa.Table) -> pa.Table:
+        import duckdb
+
         self.connection.register("rows", rows)
         try:
             return self.run(sql).to_arrow_table()
+        except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
+            raise Refusal(f"a value cannot be read ({shown(str(error))}).", "Write the file again.") from error
         finally:
             self.connection.unregister("rows")
 
     def _read(self, columns: Sequence[Column], table: str) -> str:
-        values = ", ".join(f'{self._values[column.name]} AS "__{column.name}"' for column in columns)
-        return f"SELECT *, {values} FROM {table}"
+        read = [(column, self._readings[column.name]) for column in columns]
+        parsed = ", ".join(f'{reading.parsed} AS "{column.name}?"' for column, reading in read)
+        values = ", ".join(f'{value(column, reading)} AS "__{column.name}"' for column, reading in read)
+        return f"SELECT *, {values} FROM (SELECT *, {parsed} FROM {table})"

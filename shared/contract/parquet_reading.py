@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.contract.checks import native_value, text_value
+from shared.contract.checks import Reading, native_reading, text_reading
 from shared.contract.header import checked_names
 from shared.contract.reading import Block
 from shared.contract.refusal import Refusal, shown
@@ -31,11 +31,11 @@ class ParquetReader:
         unpacked = sum(group.total_byte_size for group in groups)
         if unpacked > spec.max_unpacked_bytes:
             raise Refusal(f"it is {unpacked:,} bytes unpacked; {spec.max_unpacked_bytes:,} are allowed.", "Split it.")
-        self._values = {column.name: _value(column, schema.field(column.name).type) for column in spec.columns}
+        self._readings = {column.name: _reading(column, schema.field(column.name).type) for column in spec.columns}
 
-    def values(self) -> Mapping[str, str]:
-        """For each contract column the SQL that reads its value."""
-        return self._values
+    def readings(self) -> Mapping[str, Reading]:
+        """How the values of each contract column are read."""
+        return self._readings
 
     def blocks(self, names: Sequence[str]) -> Iterator[Block]:
         """All rows, with these columns of them."""
@@ -91,8 +91,8 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _value(column: Column, kind: pa.DataType) -> str:
-    """SQL that reads a column of this type as the contract's.
+def _reading(column: Column, kind: pa.DataType) -> Reading:
+    """How a column of this type is read as the contract's.
 
     Raises:
         Refusal: that would be a guess.
@@ -103,8 +103,8 @@ def _value(column: Column, kind: pa.DataType) -> str:
     number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     fits = {INT64: number, FLOAT64: number, BOOL: types.is_boolean(kind), STRING: _is_text(kind)}
     if fits.get(column.type, types.is_timestamp(kind)):
-        return native_value(column, zoned=types.is_timestamp(kind) and kind.tz is not None)
+        return native_reading(column, zoned=types.is_timestamp(kind) and kind.tz is not None)
     # Times have no other form in many files; they are read as strictly as in CSV.
     if column.type == TIMESTAMP and _is_text(kind):
-        return text_value(column)
+        return text_reading(column)
     raise Refusal(f'"{column.name}" is {shown(str(kind))} in the file; the contract says {column.type}.', "Retype it.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from shared.contract.checks import Reading
 from shared.contract.spec import ModelSpec
 from shared.contract.unpacking import kind_of
 
@@ -39,8 +40,8 @@ class Reader(Protocol):
 
     ignored_columns: tuple[str, ...]
 
-    def values(self) -> Mapping[str, str]:
-        """For each contract column the SQL that reads its value."""
+    def readings(self) -> Mapping[str, Reading]:
+        """How the values of each contract column are read."""
 
     def blocks(self, names: Sequence[str]) -> Iterator[Block]:
         """All rows, with these columns of them."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CELLS = 2**16
+# That fewer targets than this are all the same can be chance.
+_NO_CHANCE = 10
 
 
 @dataclass
@@ -88,7 +90,8 @@ class Tally:
     def _too_alike(self, spec: ModelSpec) -> str:
         if self.repeated_share > spec.max_repeated_share:
             return f"one row's content makes up {self.repeated_share:.0%} of the rows, under different keys."
-        if spec.target.type == FLOAT64 and self.least_target == self.most_target:
+        constant = spec.target.type == FLOAT64 and self.least_target == self.most_target
+        if constant and self.accepted >= _NO_CHANCE:
             return f"{spec.target.name} is {self.least_target} in every row: nothing can be learned from it."
         return ""
 
