@@ -73,7 +73,7 @@ class Worker:
         return [failure(STEP, event, error), *self.services.desk.close(event.model, event.request)]
 
 
-def main(task: Path) -> int:
+def main(task: Path, *, lease_seconds: float = LEASE_SECONDS) -> int:
     """Train what the task file asks for: 0 when it is done or has failed for good, 1 to be started again."""
     log_to_stdout()
     # The lease is given back on the way out, so that the next start need not wait for its end.
@@ -83,6 +83,7 @@ def main(task: Path) -> int:
         services=Services(),
         deadline_seconds=float(os.environ.get("TIDEWHEEL_TRAINING_DEADLINE_SECONDS", DEADLINE_SECONDS)),
         is_last_start=os.environ.get("TIDEWHEEL_MACHINE_STARTS_LEFT") == "0",
+        lease_seconds=lease_seconds,
     )
     try:
         outcome = worker.run(event)

@@ -1,0 +1,282 @@
+"""The worker on real servers: what is written down of a training, what ends one, and what a killed one leaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+from cli.flights import monthly_drops
+from deploy.local import stack
+from shared.adapters.registry import Version
+from shared.contract.catalog import model
+from shared.errors import PassingError
+from shared.lifecycle.decisions import Decision
+from shared.lifecycle.events import Event, ModelTrained, StepFailed, TrainingRequested
+from shared.lifecycle.messages import to_dict
+from shared.lifecycle.services import Services
+from tests.emulated.project import Project
+from training_vm.worker import Worker
+
+pytest_plugins = ["tests.emulated.project_fixtures"]
+NAME = "flight_delay"
+ROWS = 4_000
+DROPS = [f"{NAME}/flights_2013-0{month}.csv" for month in (1, 2)]
+# As the machine runs it, but for a lease that a test can wait for.
+WORKER = """
+import sys
+from pathlib import Path
+from training_vm import worker
+sys.exit(worker.main(Path(sys.argv[1]), lease_seconds=3.0))
+"""
+
+
+@pytest.fixture(scope="module")
+def project(whole_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    for name, file in zip(DROPS, monthly_drops(tmp_path_factory.mktemp("drops"), range(1, 3)), strict=True):
+        file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[: ROWS + 1]))
+        whole_project.drop(name, file)
+    return whole_project
+
+
+class Listening(Services):
+    """Hears what is published."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Event] = []
+
+    def publish(self, events: Sequence[Event]) -> None:
+        super().publish(events)
+        self.heard += events
+
+
+@pytest.fixture
+def services(project: Project) -> Listening:
+    return Listening()
+
+
+def ask(services: Services, **wishes: Any) -> TrainingRequested:
+    """An open request."""
+    request = f"r-{uuid4().hex[:12]}"
+    event = TrainingRequested(
+        **{"model": NAME, "reason": "a test asks", "request": request, "story": request, **wishes}
+    )
+    services.desk.place(event)
+    return event
+
+
+@contextmanager
+def asked(services: Services, **wishes: Any) -> Iterator[TrainingRequested]:
+    """A request that is closed afterwards, as promote would."""
+    event = ask(services, **wishes)
+    try:
+        yield event
+    finally:
+        services.desk.close(NAME, event.request)
+
+
+def trained(services: Listening, **wishes: Any) -> tuple[ModelTrained, Version]:
+    with asked(services, **wishes) as event:
+        assert Worker(services=services).run(event) == "done"
+    announced = services.heard[-1]
+    assert isinstance(announced, ModelTrained)
+    return announced, services.registry.version(NAME, announced.version)
+
+
+def refused(services: Listening, worker: Worker | None = None, **wishes: Any) -> StepFailed:
+    with asked(services, **wishes) as event:
+        (worker or Worker(services=services)).run(event)
+        assert services.desk.read(NAME).open is None, "a request that failed for good stays open"
+    failed = services.heard[-1]
+    assert isinstance(failed, StepFailed)
+    return failed
+
+
+def test_everything_that_a_user_wants_to_know_is_on_the_run(services: Listening) -> None:
+    announced, version = trained(services, params={"alpha": 3})
+    params, metrics = version.params, version.metrics
+    assert (params["alpha"], params["min_frequency"]) == ("3", "20")
+    assert params["preprocessing.type"] == model(NAME).preprocessing
+    assert params["preprocessing.pipeline"] == "FunctionTransformer > ColumnTransformer > Ridge"
+    assert len(params["preprocessing.contract_digest"]) == 16
+    assert len(params["code.commit"]) == 40 and params["code.clean"] in ("true", "false")
+    assert (params["code.rows"], params["code.params"]) == ("all", '{"alpha": 3}')
+    assert params["environment.python"] and params["environment.scikit-learn"]
+    assert params["data.digest"] and params["data.snapshot"] and params["data.timestamp"]
+    assert int(params["data.train_rows"]) == metrics["train_rows"] > metrics["holdout_rows"] > 0
+    assert metrics["holdout_rmse"] < metrics["baseline_holdout_rmse"] and metrics["train_rmse"] > 0
+    assert metrics["duration_seconds"] > metrics["fit_seconds"] > 0
+    assert announced.data_version == version.data_version and version.data_version["drops"] == [[d, 1] for d in DROPS]
+    assert version.tags["tidewheel.reason"] == "a test asks" and version.tags["tidewheel.champion"] == "none"
+    assert version.tags["tidewheel.story"] == announced.request == version.request
+
+
+def test_packages_and_data_version_are_beside_the_run_whole(services: Listening, tmp_path: Path) -> None:
+    announced, version = trained(services)
+    client = services.registry.client
+    for name in ("environment.json", "data_version.json"):
+        client.download_artifacts(announced.run, name, str(tmp_path))
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    assert {"mlflow", "scikit-learn", "duckdb"} <= set(environment["packages"])
+    assert json.loads((tmp_path / "data_version.json").read_text()) == version.data_version
+    inputs = client.get_run(announced.run).inputs
+    assert inputs and inputs.dataset_inputs[0].dataset.digest == version.data_version["digest"]
+
+
+def test_the_same_rows_make_the_same_version_twice(services: Listening) -> None:
+    versions = [trained(services)[1] for _ in range(2)]
+    assert versions[0].data_version["digest"] == versions[1].data_version["digest"]
+    rows = services.warehouse.read_drop(NAME, model(NAME), DROPS[1])
+    once, again = (services.registry.load(NAME, each.version).predictions(rows) for each in versions)
+    assert np.array_equal(once, again)
+
+
+def test_the_champion_is_scored_on_the_same_rows(services: Listening) -> None:
+    _, champion = trained(services)
+    crown(services, champion.version)
+    try:
+        _, version = trained(services)
+    finally:
+        crown(services, None)
+    assert version.tags["tidewheel.champion"] == str(champion.version)
+    assert version.metrics["champion_holdout_rmse"] == version.metrics["holdout_rmse"]
+    assert version.metrics["champion_holdout_rmse_slice_late"] > 0
+
+
+def crown(services: Services, version: int | None) -> None:
+    decision = Decision(model=NAME, version=version, champion=version, verdict="promote", why="a test")
+    services.decisions.decide(NAME, uuid4().hex, lambda champion: decision)
+
+
+def test_a_window_of_old_rows_is_judged_on_the_newest_drops(services: Listening) -> None:
+    _, whole = trained(services)
+    _, january = trained(services, window=("2013-01-01", "2013-02-01"))
+    assert january.data_version["drops"] == [[DROPS[0], 1]]
+    assert january.metrics["train_rows"] < whole.metrics["train_rows"]
+    assert january.metrics["holdout_rows"] == whole.metrics["holdout_rows"]
+
+
+def test_a_sample_of_rows_is_trained_on_as_asked(services: Listening) -> None:
+    _, version = trained(services, rows="1k")
+    assert version.metrics["train_rows"] == 1_000
+
+
+def test_an_unknown_param_is_refused_and_the_known_ones_named(services: Listening) -> None:
+    failed = refused(services, params={"alfa": 1})
+    assert (failed.step, failed.model) == ("train", NAME)
+    assert failed.error == 'flight_delay has no param "alfa"; known: alpha, min_frequency.'
+
+
+def test_a_param_that_the_pipeline_does_not_take_is_refused(services: Listening) -> None:
+    failed = refused(services, params={"alpha": -1.0})
+    assert "cannot be fitted" in failed.error and "alpha" in failed.error
+
+
+def test_too_few_rows_are_refused(services: Listening) -> None:
+    failed = refused(services, window=("1999-01-01", "1999-02-01"))
+    assert failed.error == "there are 0 rows to train flight_delay on, and it needs at least 100."
+
+
+def test_a_training_stops_at_its_deadline(services: Listening) -> None:
+    failed = refused(services, Worker(services=services, deadline_seconds=0.05))
+    assert "stopped after 0.05 s" in failed.error
+
+
+def test_what_fails_on_the_last_start_has_failed_for_good(services: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise PassingError("the warehouse is not ready")
+
+    monkeypatch.setattr(services.warehouse, "data_version", away)
+    failed = refused(services, Worker(services=services, is_last_start=True))
+    assert "the warehouse is not ready" in failed.error
+
+
+def test_a_request_that_failed_lets_the_next_in_line_go(services: Listening) -> None:
+    with asked(services, params={"alfa": 1}) as first:
+        second = ask(services, rows="1k")
+        assert [each["fields"]["request"] for each in services.desk.read(NAME).waiting] == [second.request]
+        Worker(services=services).run(first)
+    assert services.heard[1:] == [replace(second, epoch=1)]
+
+
+def test_a_request_that_is_not_open_is_not_trained(services: Listening) -> None:
+    event = replace(ask(services), request="another-one")
+    try:
+        Worker(services=services).run(event)
+    finally:
+        services.desk.close(NAME, services.desk.read(NAME).request or "")
+    assert isinstance(services.heard[-1], StepFailed) and "not open any more" in services.heard[-1].error
+
+
+@contextmanager
+def machine(project: Project, event: TrainingRequested, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A worker in a process of its own."""
+    task = folder / f"{event.request}.json"
+    task.write_text(json.dumps({"event": to_dict(event), "story": event.story}))
+    process = project.start("-c", WORKER, str(task))
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            break
+    assert words in lines[-1], "".join(lines)
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("moment", ["Pinned", "Fitted", "Logged and registered"])
+def test_a_machine_that_is_killed_leaves_one_version_that_counts(
+    project: Project, services: Listening, tmp_path: Path, moment: str
+) -> None:
+    with asked(services) as event:
+        with machine(project, event, tmp_path) as first:
+            read_until(first, moment)
+            first.kill()
+        with machine(project, event, tmp_path) as second:
+            told = read_until(second, f"Request {event.request} is done")
+            assert second.wait() == 0
+    assert "somebody else is at it" in told or "Waiting" in told
+    mine = [each for each in services.registry.versions(NAME) if each.request == event.request]
+    assert [each.status for each in mine if each.counts] == [""]
+
+
+def test_a_machine_that_is_told_to_stop_keeps_nobody_waiting(
+    project: Project, services: Listening, tmp_path: Path
+) -> None:
+    with asked(services) as event:
+        with machine(project, event, tmp_path) as first:
+            read_until(first, "Pinned")
+            first.send_signal(signal.SIGTERM)
+            assert first.wait() == 128 + signal.SIGTERM
+        with machine(project, event, tmp_path) as second:
+            assert "Waiting" not in read_until(second, "is done")
+
+
+def test_mlflow_may_be_away_for_a_while(project: Project, services: Listening, tmp_path: Path) -> None:
+    with asked(services) as event, machine(project, event, tmp_path) as process:
+        read_until(process, "Pinned")
+        server = next(part for part in stack.parts(project.home) if part["name"] == "mlflow")
+        subprocess.run(["kill", "-9", str(server["pid"])], check=True)
+        told = read_until(process, "is done")
+        assert process.wait() == 0
+    assert "MLflow is not ready" in told
+    mine = [each for each in services.registry.versions(NAME) if each.request == event.request]
+    assert [each.counts for each in mine].count(True) == 1
