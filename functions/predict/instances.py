@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -73,10 +73,17 @@ def _checked(column: Column, instance: dict[str, Any]) -> Any:
 def _check_limits(column: Column, value: Any, raw: Any) -> None:
     if column.min is not None and value < _limit(column.min):
         raise ValueError(f"is {_told(raw)}, under {column.min}")
-    if column.max is not None and value > _limit(column.max):
+    if column.max is not None and not _is_until(value, column.max):
         raise ValueError(f"is {_told(raw)}, over {column.max}")
     if column.allowed and value not in column.allowed:
         raise ValueError(f"is {_told(raw)}; allowed: {', '.join(map(str, column.allowed))}")
+
+
+def _is_until(value: Any, bound: float | str) -> bool:
+    # The last day belongs to what is allowed, all of it.
+    if isinstance(bound, str) and len(bound) == len("2013-01-01"):
+        return bool(value < _limit(bound) + timedelta(days=1))
+    return bool(value <= _limit(bound))
 
 
 def _limit(bound: float | str) -> Any:

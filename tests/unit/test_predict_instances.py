@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from functions.predict.body import MOST_INSTANCES, instances_of
 from functions.predict.instances import frame_of
 from functions.predict.moments import moment
+from shared.contract.cleaning import clean
 from shared.contract.frames import dtype
-from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Column
+from shared.contract.metrics import MAE
+from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Column, ModelSpec
 from shared.errors import PermanentError
 
 COLUMNS = (
@@ -86,6 +91,7 @@ def test_a_key_and_the_target_may_be_there_and_are_not_looked_at() -> None:
         ("at", "2013-02-30", "but it takes a time in ISO form"),
         ("at", "2009-12-31T23:59:59Z", 'at is "2009-12-31T23:59:59Z", under 2010-01-01'),
         ("at", "2031-01-01", "over 2030-12-31"),
+        ("at", "2030-12-31T23:00:00-05:00", "over 2030-12-31"),
         ("speed", 1, 'has an unknown field "speed"'),
     ],
 )
@@ -143,6 +149,48 @@ def test_a_time_beyond_the_calendar_is_none(text: str) -> None:
 
 def test_a_moment_with_nine_digits_is_read() -> None:
     assert moment("2013-01-01T00:00:00.123456789Z", NEW_YORK) == datetime(2013, 1, 1, 0, 0, 0, 123456, UTC)
+
+
+def test_the_last_day_of_a_column_belongs_to_it() -> None:
+    assert len(frame_of([{**GOOD, "at": "2030-12-31T23:59:59Z"}], COLUMNS)) == 1
+
+
+TEXTS = [
+    f"{day}{between}{clock}{offset}"
+    for day in ("2013-01-01", "2013-03-10", "2013-11-03", "2013-02-30", "2013-1-1", "20130101")
+    for between, clock in (
+        (" ", "02:30:00"),
+        ("T", "01:30"),
+        ("T", "01:30:15.5"),
+        ("t", "01:30"),
+        ("", ""),
+        ("  ", "1:30"),
+    )
+    for offset in ("", "Z", "z", " UTC", "+05", "-0530", "+05:30", " +05:30", "+05:30:15", "-14:00", "+5")
+]
+
+
+@pytest.mark.parametrize("column", [NEW_YORK, KAGGLE, Column("at", TIMESTAMP)], ids=["zone", "form", "utc"])
+def test_a_request_reads_a_time_as_a_file_does(column: Column, tmp_path: Path) -> None:
+    column = replace(column, event_time=True)
+    spec = ModelSpec(
+        title="Times",
+        columns=[column, Column("nth", INT64, row_key=True), Column("y", FLOAT64, target=True)],
+        pipeline=lambda params: None,  # type: ignore[arg-type,return-value]
+        metric=MAE,
+        max_rejected_share=1.0,
+        max_repeated_share=1.0,
+        min_rows=1,
+    )
+    file = tmp_path / "times.csv"
+    file.write_text("at,nth,y\n" + "".join(f'"{text}",{nth},{nth}\n' for nth, text in enumerate(TEXTS)))
+    cleaned = clean(file, file.name, spec, drop="d", generation=1, into=tmp_path)
+    read = pq.read_table(cleaned.rows_file).to_pandas().set_index("nth")["at"].to_dict()
+    asked = {nth: found for nth, text in enumerate(TEXTS) if (found := moment(text, column)) is not None}
+    differing = [
+        (TEXTS[nth], read.get(nth), asked.get(nth)) for nth in {*read, *asked} if read.get(nth) != asked.get(nth)
+    ]
+    assert not differing and read
 
 
 def test_a_request_is_json_with_a_list_of_objects() -> None:
