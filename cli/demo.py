@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,7 +136,7 @@ def _versions(services: Services) -> list[dict[str, Any]]:
                 "version": each.version,
                 "because of": each.tags.get("tidewheel.story", "").rpartition("/")[2],
                 "drops": drops,
-                "alpha": float(each.params.get("alpha", "nan")),
+                "alpha": _param(each.params, "alpha"),
                 "train_rows": int(each.metrics.get("train_rows", 0)),
                 "score": each.metrics.get(f"holdout_{metric}"),
                 "champion's": each.metrics.get(f"champion_holdout_{metric}"),
@@ -144,6 +145,10 @@ def _versions(services: Services) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _param(params: Mapping[str, str], name: str) -> str:
+    return f"{float(params[name]):g}" if name in params else "-"
 
 
 def _show(summary: Summary) -> None:

@@ -58,7 +58,7 @@ def _prepared(data: Mapping[str, Any]) -> str:
 
 
 def _evaluated(data: Mapping[str, Any]) -> str:
-    if data["champion"] is None:
+    if not data.get("rows"):
         return f"{data['verdict']}: {data['why']}"
     scores = ", ".join(f"{name} {shown(float(value))}" for name, value in _main(data["scores"]).items())
     return f"version {data['champion']} on {data['rows']:,} rows: {scores}. {data['verdict']}: {data['why']}"
@@ -71,12 +71,20 @@ def _main(scores: Mapping[str, Any]) -> dict[str, Any]:
 def _requested(data: Mapping[str, Any]) -> str:
     params = "".join(f", {name}={value}" for name, value in (data.get("params") or {}).items())
     window = " from {} to {}".format(*data["window"]) if data.get("window") else ""
-    return f"{data.get('reason', 'by hand')} ({data.get('rows', 'all')} rows{window}{params})"
+    # What evaluate asks for has just been told with its reason.
+    reason = "a challenger" if data.get("drop") else data.get("reason", "by hand")
+    return f"{reason} ({data.get('rows', 'all')} rows{window}{params})"
+
+
+def _scheduled(data: Mapping[str, Any]) -> str:
+    why = data["why"].partition(":")[0] if data["outcome"] == "launched" else data["why"]
+    return f"{data['outcome']}: {why}"
 
 
 def _trained(data: Mapping[str, Any]) -> str:
     version = data.get("data_version") or {}
-    rows = f" on {version['rows']:,} rows of {len(version.get('drops', []))} drops" if "rows" in version else ""
+    drops = len(version.get("drops", []))
+    rows = f" on {version['train_rows']:,} rows of {drops} drop{'s'[: drops != 1]}" if "train_rows" in version else ""
     return f"trained{rows} for request {data['request']}, run {data['run']}"
 
 
@@ -90,7 +98,7 @@ _SAID: dict[str, Said] = {
     "DataPrepared": _prepared,
     "ModelEvaluated": _evaluated,
     "TrainingRequested": _requested,
-    "TrainingScheduled": lambda data: f"{data['outcome']}: {data['why']}",
+    "TrainingScheduled": _scheduled,
     "ModelTrained": _trained,
     "RollbackRequested": lambda data: f"roll back: {data['reason']}",
     "PromotionRequested": lambda data: f"promote: {data['reason']}",

@@ -65,19 +65,19 @@ def awaited(events: Sequence[Told]) -> list[str]:
     Args:
         events: as `told` gives them, oldest first.
     """
-    return [
+    missing = [
         _missing(event)
-        for position, event in enumerate(events)
-        if _goes_on(event) and not any(_answers(event, other, after) for other, after in _others(events, position))
+        for event in events
+        if _goes_on(event) and not any(_answers(event, other, events) for other in events)
     ]
-
-
-def _others(events: Sequence[Told], position: int) -> list[tuple[Told, bool]]:
-    return [(other, index > position) for index, other in enumerate(events) if index != position]
+    return list(dict.fromkeys(missing))
 
 
 def _goes_on(event: Told) -> bool:
     data = event["data"]
+    if event["event"] == "DropReceived":
+        # A folder's marker is no drop.
+        return not str(data.get("name", "")).endswith("/")
     if event["event"] == "ModelEvaluated":
         return data.get("verdict") == "train"
     if event["event"] == "TrainingScheduled":
@@ -85,15 +85,29 @@ def _goes_on(event: Told) -> bool:
     return event["event"] in RULES
 
 
-def _answers(event: Told, other: Told, is_later: bool) -> bool:
+def _answers(event: Told, other: Told, events: Sequence[Told]) -> bool:
     rule = RULES[event["event"]]
     if other["event"] == "StepFailed":
-        # A failure names no generation: only what comes later can be meant.
         about = (_subject(event), f"message {event['message_id']}")
-        return is_later and other["data"].get("step") == rule.step and other["data"].get("about") in about
-    if other["event"] not in rule.answers or (rule is _BY_HAND and not is_later):
+        is_meant = other["data"].get("step") == rule.step and other["data"].get("about") in about
+        # A failure names no generation: only what comes later can be meant.
+        return is_meant and _is_after(event, other, events)
+    if other["event"] not in rule.answers or (rule is _BY_HAND and not _is_after(event, other, events)):
         return False
     return all(_agree(_field(event, name), _field(other, name)) for name in rule.same)
+
+
+def _is_after(event: Told, other: Told, events: Sequence[Told]) -> bool:
+    """Whether it came after the event, or after an earlier message that said the same."""
+    first = next(at for at, each in enumerate(events) if _says(each) == _says(event))
+    return any(each is other for each in events[first:])
+
+
+def _says(event: Told) -> tuple[Any, ...]:
+    kind = event["event"]
+    if kind not in RULES:
+        return (id(event),)
+    return (kind, _subject(event), *(str(_field(event, name)) for name in RULES[kind].same))
 
 
 def _agree(wanted: Any, given: Any) -> bool:

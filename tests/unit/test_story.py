@@ -1,0 +1,170 @@
+"""When a story has ended, and what it waits for until then."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.lifecycle.events import CONSUMERS, EVENTS
+from shared.lifecycle.story import RULES, Told, awaited, told
+
+DROP = {"drop": "flight_delay/a.csv", "generation": 7}
+
+
+def event(kind: str, message_id: str = "1", **data: Any) -> Told:
+    return {"event": kind, "message_id": message_id, "data": data}
+
+
+LANDED = event("DropReceived", name="flight_delay/a.csv", generation="7")
+PREPARED = event("DataPrepared", **DROP)
+WORTH_IT = event("ModelEvaluated", **DROP, verdict="train")
+REQUESTED = event("TrainingRequested", **DROP, model="flight_delay", request="r1")
+TRAINED = event("ModelTrained", model="flight_delay", request="r1", version=2)
+
+
+def scheduled(outcome: str, **more: Any) -> Told:
+    return event("TrainingScheduled", model="flight_delay", request="r1", outcome=outcome, **more)
+
+
+def failed(step: str, about: str) -> Told:
+    return event("StepFailed", step=step, about=about, error="no.")
+
+
+UNTIL_TRAINING = [LANDED, PREPARED, WORTH_IT, REQUESTED]
+
+
+def test_before_the_first_event_nothing_is_awaited() -> None:
+    assert awaited([]) == []
+
+
+def test_a_drop_is_prepared_or_ignored_or_refused() -> None:
+    assert awaited([LANDED]) == ["DataPrepared or DropIgnored after DropReceived of flight_delay/a.csv"]
+    assert awaited([LANDED, event("DropIgnored", **DROP, why="older")]) == []
+    assert awaited([LANDED, failed("preprocess", "flight_delay/a.csv")]) == []
+
+
+def test_another_generation_of_the_drop_answers_nothing() -> None:
+    assert awaited([LANDED, event("DropIgnored", drop="flight_delay/a.csv", generation=6)])
+
+
+def test_a_failure_of_an_earlier_generation_answers_nothing() -> None:
+    assert awaited([failed("preprocess", "flight_delay/a.csv"), LANDED])
+
+
+def test_a_repeated_delivery_is_answered_by_what_came_before_it() -> None:
+    assert awaited([LANDED, failed("preprocess", "flight_delay/a.csv"), {**LANDED, "message_id": "2"}]) == []
+
+
+def test_a_folder_marker_is_no_drop() -> None:
+    assert awaited([event("DropReceived", name="flight_delay/", generation="7")]) == []
+
+
+def test_without_a_training_the_story_ends_with_the_evaluation() -> None:
+    assert awaited([LANDED, PREPARED])
+    assert awaited([LANDED, PREPARED, event("ModelEvaluated", **DROP, verdict="keep")]) == []
+    assert awaited([LANDED, PREPARED, failed("evaluate", "flight_delay/a.csv")]) == []
+
+
+def test_another_steps_failure_answers_nothing() -> None:
+    assert awaited([LANDED, PREPARED, failed("preprocess", "flight_delay/a.csv")])
+
+
+def test_only_a_launched_training_goes_on() -> None:
+    assert awaited([*UNTIL_TRAINING[:3]])
+    assert awaited(UNTIL_TRAINING) == ["TrainingScheduled after TrainingRequested of r1"]
+    for outcome in ("joined", "again", "waiting", "planned"):
+        assert awaited([*UNTIL_TRAINING, scheduled(outcome)]) == []
+    assert awaited([*UNTIL_TRAINING, scheduled("launched")]) == ["ModelTrained after TrainingScheduled of r1"]
+
+
+def test_what_waited_in_line_is_another_round() -> None:
+    later = [scheduled("waiting"), scheduled("launched", epoch=1)]
+    assert awaited([REQUESTED, *later, TRAINED, event("ModelKept", model="flight_delay", version=2)])
+    trained = event("ModelTrained", model="flight_delay", request="r1", version=2, epoch=1)
+    assert awaited([REQUESTED, *later, trained, event("ModelKept", model="flight_delay", version=2)]) == []
+
+
+def test_a_training_ends_with_a_decision_about_its_version() -> None:
+    begun = [*UNTIL_TRAINING, scheduled("launched")]
+    assert awaited([*begun, failed("train", "r1")]) == []
+    assert awaited([*begun, TRAINED]) == ["ModelPromoted or ModelKept after ModelTrained of r1"]
+    assert awaited([*begun, TRAINED, event("ModelKept", model="flight_delay", version=1)])
+    for end in ("ModelPromoted", "ModelKept"):
+        assert awaited([*begun, TRAINED, event(end, model="flight_delay", version=2)]) == []
+    assert awaited([*begun, TRAINED, failed("promote", "r1")]) == []
+
+
+def test_the_order_of_the_log_does_not_matter_to_facts() -> None:
+    assert awaited([PREPARED, event("ModelEvaluated", **DROP, verdict="keep"), LANDED]) == []
+
+
+def test_a_request_by_hand_has_its_messages_name() -> None:
+    by_hand = event("TrainingRequested", "99", model="flight_delay")
+    assert awaited([by_hand]) == ["TrainingScheduled after TrainingRequested of 99"]
+    assert awaited([by_hand, event("TrainingScheduled", request="99", outcome="planned")]) == []
+
+
+def test_a_message_that_nobody_can_read_ends_with_its_failure() -> None:
+    assert (
+        awaited([event("TrainingRequested", "99", modell="flight_delay"), failed("launch_training", "message 99")])
+        == []
+    )
+
+
+def test_a_rollback_without_a_version_ends_with_the_next_decision() -> None:
+    before = event("ModelPromoted", model="flight_delay", version=3)
+    asked = event("RollbackRequested", model="flight_delay", reason="bad")
+    assert awaited([before, asked]) == ["ModelPromoted or ModelKept after RollbackRequested of flight_delay"]
+    assert awaited([before, asked, event("ModelPromoted", model="flight_delay", version=2)]) == []
+    assert awaited([before, asked, failed("promote", "flight_delay")]) == []
+
+
+def test_a_promotion_ends_with_the_decision_about_that_version() -> None:
+    asked = event("PromotionRequested", model="flight_delay", version=3, reason="sure")
+    assert awaited([asked, event("ModelPromoted", model="flight_delay", version=2)])
+    assert awaited([asked, event("ModelPromoted", model="flight_delay", version=3)]) == []
+
+
+def test_every_event_that_a_function_takes_is_awaited_for() -> None:
+    taken = {kind for kind, cls in EVENTS.items() if cls.topic in CONSUMERS}
+    assert taken <= set(RULES)
+
+
+def row(topic: str, data: Any, **attributes: str) -> dict[str, Any]:
+    return {
+        "subscription_name": f"projects/p/subscriptions/log-{topic}",
+        "message_id": "5",
+        "publish_time": datetime(2026, 1, 2, tzinfo=UTC),
+        "data": data if isinstance(data, str) else json.dumps(data),
+        "attributes": json.dumps(attributes),
+    }
+
+
+def test_a_row_of_the_log_is_told_as_an_event() -> None:
+    attributes = {"ce-type": "ModelKept", "story": "s"}
+    assert told(row("model-decided", {"model": "m"}, **attributes)) == {
+        "event": "ModelKept",
+        "topic": "model-decided",
+        "time": "2026-01-02T00:00:00+00:00",
+        "message_id": "5",
+        "story": "s",
+        "data": {"model": "m"},
+    }
+
+
+def test_what_the_bucket_says_is_told_without_its_chatter() -> None:
+    event = told(row("drop-received", {"name": "m/a.csv", "generation": "7", "bucket": "b", "etag": "x"}))
+    assert (event["event"], event["story"]) == ("DropReceived", "m/a.csv")
+    assert event["data"] == {"bucket": "b", "name": "m/a.csv", "generation": "7"}
+
+
+def test_a_message_by_hand_begins_a_story_with_its_id() -> None:
+    assert told(row("training-requested", {"model": "m"}))["story"] == "5"
+    assert told(row("training-requested", {"model": "m", "request": "r"}))["story"] == "r"
+
+
+def test_what_is_no_json_is_told_as_nothing() -> None:
+    event = told(row("model-decided", "{"))
+    assert (event["event"], event["data"]) == ("", {})
+    assert awaited([event]) == []
