@@ -22,8 +22,8 @@ from shared.lifecycle.story import told
 
 DROP = "flight_delay/a.csv"
 BEGAN = datetime(2026, 1, 2, tzinfo=UTC)
-COUNTS = {"accepted": 8, "rejected": 1, "duplicate": 1}
-SPAN = {"first_event_time": "2013-01-01T10:00:00+00:00", "last_event_time": "2013-01-31T10:00:00+00:00"}
+COUNTS: dict[str, Any] = {"accepted": 8, "rejected": 1, "duplicate": 1}
+SPAN: dict[str, Any] = {"first_event_time": "2013-01-01T10:00:00+00:00", "last_event_time": "2013-01-31T10:00:00+00:00"}
 
 
 def row(kind: str, number: int, **data: Any) -> dict[str, Any]:

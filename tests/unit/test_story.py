@@ -9,7 +9,7 @@ from typing import Any
 from shared.lifecycle.events import CONSUMERS, EVENTS
 from shared.lifecycle.story import RULES, Told, awaited, told
 
-DROP = {"drop": "flight_delay/a.csv", "generation": 7}
+DROP: dict[str, Any] = {"drop": "flight_delay/a.csv", "generation": 7}
 
 
 def event(kind: str, message_id: str = "1", **data: Any) -> Told:
