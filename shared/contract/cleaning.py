@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.contract.ahead import one_ahead
 from shared.contract.judging import Judge, connect
 from shared.contract.keys import key_columns
 from shared.contract.output import Output, rejects_schema, rows_schema
@@ -95,11 +96,11 @@ class _Cleaning:
 
     def _keys_that_come_again(self) -> np.ndarray:
         names = [column.name for column in key_columns(self._spec)]
-        return repeated([self._judge.key_hashes(block.rows) for block in self._reader.blocks(names)])
+        return repeated([self._judge.key_hashes(block.rows) for block in one_ahead(self._reader.blocks(names))])
 
     def _go_through(self, again: np.ndarray) -> None:
         repeats = Repeats(self._judge, self._spec)
-        for block in self._reader.blocks([column.name for column in self._spec.columns]):
+        for block in one_ahead(self._reader.blocks([column.name for column in self._spec.columns])):
             self._take(block, again, repeats)
         self._tally.duplicate = repeats.settle()
         for table in repeats.accepted():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.contract.checks import Reading, text_reading
 from shared.contract.header import checked_names, header_names
-from shared.contract.lines import MAX_LINE_BYTES, blocks, is_plain, sifted
+from shared.contract.lines import MAX_LINE_BYTES, blocks, count, is_plain, sifted
 from shared.contract.reading import Block
 from shared.contract.refusal import Refusal
 from shared.contract.spec import ModelSpec
@@ -38,16 +38,16 @@ class CsvReader:
         next(texts)
         first = 2
         for text in texts:
-            yield self._block(text, first, names)
-            first += text.count(b"\n")
+            lines = count(text)
+            yield self._block(text, first, lines, names)
+            first += lines
 
     def _texts(self) -> Iterator[bytes]:
         return blocks(text_chunks(self._file, self._kind, self._spec.max_unpacked_bytes))
 
-    def _block(self, text: bytes, first: int, names: Sequence[str]) -> Block:
+    def _block(self, text: bytes, first: int, lines: int, names: Sequence[str]) -> Block:
         import numpy as np
 
-        lines = text.count(b"\n")
         rows = self._parsed(text, names) if is_plain(text) else None
         if rows is not None and rows.num_rows == lines:
             return Block(rows, np.arange(first, first + lines), text)
@@ -71,7 +71,7 @@ class CsvReader:
             null_values=["", *self._spec.nulls],
             strings_can_be_null=True,
         )
-        read = csv.ReadOptions(column_names=self._names, block_size=4 * MAX_LINE_BYTES)
+        read = csv.ReadOptions(column_names=self._names, block_size=2 * MAX_LINE_BYTES)
         try:
             return csv.read_csv(pa.BufferReader(text), read, convert_options=convert)
         except pa.ArrowInvalid:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_LINE_BYTES = 2**20
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 8 * 2**20
 _LF, _CR, _COMMA, _QUOTE, _ASCII = 10, 13, 44, 34, 127
 
 
@@ -61,7 +61,14 @@ def _cut(text: bytes) -> tuple[bytes, bytes]:
 
 def is_plain(block: bytes) -> bool:
     """Whether every CR belongs to an LF: only then are its lines what every reader takes for lines."""
-    return block.count(b"\r") == block.count(b"\r\n")
+    return b"\r" not in block or block.count(b"\r") == block.count(b"\r\n")
+
+
+def count(block: bytes) -> int:
+    """How many lines a block has; numpy counts ten times faster than `bytes.count`, which is made for rare things."""
+    import numpy as np
+
+    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LF))
 
 
 @dataclass(frozen=True)

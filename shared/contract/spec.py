@@ -111,10 +111,12 @@ class ModelSpec:
 
     @property
     def target(self) -> Column:
+        """What is to be predicted."""
         return next(column for column in self.columns if column.target)
 
     @property
     def event_time(self) -> Column:
+        """When it happened: the day that a row is filed under."""
         return next(column for column in self.columns if column.event_time)
 
     @property
@@ -124,4 +126,5 @@ class ModelSpec:
 
     @property
     def features(self) -> list[Column]:
+        """What the pipeline sees."""
         return [column for column in self.columns if column.is_feature]

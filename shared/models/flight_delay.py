@@ -47,10 +47,12 @@ def is_late_departure(flights: pd.DataFrame) -> pd.Series:
 
 
 def is_on_time_departure(flights: pd.DataFrame) -> pd.Series:
+    """Whether it left within those 15 minutes."""
     return flights["dep_delay"] < 15
 
 
 def is_from_newark(flights: pd.DataFrame) -> pd.Series:
+    """Whether it leaves from Newark, the one airport that is not in New York."""
     return flights["origin"] == "EWR"
 
 
