@@ -88,8 +88,10 @@ def _swapped(drop: _Drop, cleaned: Cleaned) -> Event:
     event, warehouse = drop.event, drop.services.warehouse
     with _staged(drop, cleaned.rows_file) as rows, _staged(drop, cleaned.rejects_file) as rejects:
         account = _account(drop, cleaned)
-        if not warehouse.swap(event.model, drop.spec, account=account, rows_uri=rows, rejects_uri=rejects):
-            return _ignored(event, LATE)
+        with drop.services.locks.hold(f"rows/{event.model}"):
+            swapped = warehouse.swap(event.model, drop.spec, account=account, rows_uri=rows, rejects_uri=rejects)
+    if not swapped:
+        return _ignored(event, LATE)
     return DataPrepared(
         model=event.model,
         drop=event.name,

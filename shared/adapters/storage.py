@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,14 @@ class Storage:
         ]
 
     @passing()
+    def objects(self, bucket: str, prefix: str) -> list[tuple[str, int, datetime]]:
+        """Name, generation and time of writing of what begins with the prefix."""
+        found = self._client.list_blobs(
+            bucket, prefix=prefix, fields="items(name,generation,updated,timeCreated),nextPageToken"
+        )
+        return [(blob.name, int(blob.generation), blob.updated or blob.time_created) for blob in found]
+
+    @passing()
     def upload(self, bucket: str, name: str, path: Path) -> str:
         """Put a file into a bucket: its gs:// address."""
         self._client.bucket(bucket).blob(name).upload_from_filename(path)
@@ -118,11 +127,11 @@ class Storage:
         bucket.copy_blob(bucket.blob(source[1]), self._client.bucket(target[0]), target[1])
 
     @passing()
-    def delete(self, bucket: str, name: str) -> None:
-        """Delete an object; that it is not there is as good."""
-        from google.api_core.exceptions import NotFound
+    def delete(self, bucket: str, name: str, *, generation: int | None = None) -> None:
+        """Delete an object, or exactly this generation of it; that it is not there is as good."""
+        from google.api_core.exceptions import NotFound, PreconditionFailed
 
         try:
-            self._client.bucket(bucket).blob(name).delete()
-        except NotFound:
+            self._client.bucket(bucket).blob(name).delete(if_generation_match=generation)
+        except (NotFound, PreconditionFailed):
             return

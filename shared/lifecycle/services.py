@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shared.lifecycle.decisions import Decisions
     from shared.lifecycle.desk import Desk
     from shared.lifecycle.ledger import Ledger
+    from shared.lifecycle.lock import Locks
 
 
 class Services:
@@ -73,6 +74,13 @@ class Services:
         from shared.lifecycle.ledger import Ledger
 
         return Ledger(self.storage, self.settings.state_bucket)
+
+    @cached_property
+    def locks(self) -> Locks:
+        """Who may swap rows now."""
+        from shared.lifecycle.lock import Locks
+
+        return Locks(self.storage, self.settings.state_bucket)
 
     @cached_property
     def decisions(self) -> Decisions:

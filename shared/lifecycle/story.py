@@ -131,7 +131,7 @@ def _subject(event: Told) -> str:
     kind = event["event"]
     if kind in ("DropReceived", "DataPrepared", "ModelEvaluated"):
         return str(_field(event, "drop"))
-    return str(event["data"].get("model") if RULES[kind] is _BY_HAND else _field(event, "request"))
+    return str(_field(event, "request"))
 
 
 def _missing(event: Told) -> str:

@@ -1,0 +1,60 @@
+"""The lock on a real storage server: one holder, no matter how many want it, and none for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from shared.adapters.storage import Storage
+from shared.errors import PassingError
+from shared.lifecycle.lock import Locks
+from tests.emulated.state_fixtures import BUCKET
+
+pytest_plugins = ["tests.emulated.state_fixtures"]
+
+
+def test_of_eight_at_the_same_moment_one_after_the_other_holds_it(storage: Storage) -> None:
+    locks = Locks(storage, BUCKET, sleep=lambda _: time.sleep(0.01))
+    inside, most, done = 0, 0, []
+
+    def work(number: int) -> None:
+        nonlocal inside, most
+        with locks.hold("rows/taxi_fare"):
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.02)
+            inside -= 1
+        done.append(number)
+
+    racers = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    assert (most, sorted(done)) == (1, list(range(8)))
+
+
+def test_one_waits_for_a_while_and_then_comes_back_later(storage: Storage) -> None:
+    locks = Locks(storage, BUCKET, sleep=lambda _: time.sleep(0.01))
+    with (
+        locks.hold("rows/taxi_fare"),
+        pytest.raises(PassingError, match="rows/taxi_fare"),
+        locks.hold("rows/taxi_fare", patience=0.1),
+    ):
+        pass
+    with locks.hold("rows/taxi_fare", patience=0.1):
+        pass
+
+
+def test_the_lock_of_an_owner_who_died_opens_and_a_late_release_takes_it_from_nobody(storage: Storage) -> None:
+    now = [1000.0]
+    locks = Locks(storage, BUCKET, clock=lambda: now[0], sleep=lambda _: None)
+    slept = locks.hold("rows/taxi_fare", seconds=10)
+    slept.__enter__()
+    now[0] += 11
+    with locks.hold("rows/taxi_fare", patience=0):
+        slept.__exit__(None, None, None)
+        with pytest.raises(PassingError), locks.hold("rows/taxi_fare", patience=-1):
+            pass
