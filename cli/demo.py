@@ -32,7 +32,7 @@ STORY_SECONDS = 180.0
 ASKED = ("TrainingRequested", "TrainingScheduled", "ModelTrained", "a decision")
 EXPECTED = ("DropReceived", "DataPrepared", "ModelEvaluated", *ASKED)
 DECISIONS = ("ModelPromoted", "ModelKept")
-COLUMNS = ("version", "because of", "alpha", "train_rows", "score", "champion's", "verdict", "why")
+COLUMNS = ("version", "because of", "alpha", "rows", "score", "champion's", "verdict")
 
 
 @dataclass
@@ -137,7 +137,7 @@ def _versions(services: Services) -> list[dict[str, Any]]:
                 "because of": each.tags.get("tidewheel.story", "").rpartition("/")[2],
                 "drops": drops,
                 "alpha": _param(each.params, "alpha"),
-                "train_rows": int(each.metrics.get("train_rows", 0)),
+                "rows": int(each.metrics.get("train_rows", 0)),
                 "score": each.metrics.get(f"holdout_{metric}"),
                 "champion's": each.metrics.get(f"champion_holdout_{metric}"),
                 "verdict": decision.verdict if decision else each.status or None,
@@ -155,6 +155,8 @@ def _show(summary: Summary) -> None:
     metric = catalog.model(MODEL).metric.name.upper()
     title = f"Versions of {MODEL}; {metric} on held-out rows, the champion's on the same rows"
     show_table(title, COLUMNS, [[row[name] for name in COLUMNS] for row in summary.versions])
+    for row in summary.versions:
+        print(f"  Version {row['version']}: {row['verdict']}. {row['why'] or ''}".rstrip())
     print(f"MLflow's page: {os.environ['MLFLOW_TRACKING_URI']}", flush=True)
     if not summary.missing:
         print(f"Every expected event was seen, {time.monotonic() - summary.began:.0f} s after the start.", flush=True)

@@ -114,6 +114,8 @@ def _show_dropped(object_name: str, generation: int, *, as_json: bool) -> None:
 
 
 def _show(report: dict[str, Any]) -> None:
-    columns = ("drop", "outcome", *COUNTS, "reason")
+    columns = ("drop", "outcome", *COUNTS)
     seconds = report["events"][-1]["after_seconds"]
     show_table(f"The story ended after {seconds:.1f} s", columns, [[report[name] for name in columns]])
+    if report["reason"]:
+        print(report["reason"], flush=True)

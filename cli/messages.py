@@ -133,6 +133,7 @@ def _value(text: str) -> Any:
 
 
 def _show(report: dict[str, Any]) -> None:
-    columns = ("model", "request", "outcome", "version", "why")
+    columns = ("model", "request", "outcome", "version")
     seconds = report["events"][-1]["after_seconds"]
     show_table(f"The story ended after {seconds:.1f} s", columns, [[report[name] for name in columns]])
+    print(report["why"], flush=True)

@@ -12,6 +12,8 @@ from typing import Any
 
 from shared.errors import TidewheelError
 
+LONGEST_UNBROKEN = 20
+
 
 class WrongArgument(TidewheelError):
     """The command was called in a way that cannot be meant: exit code 2."""
@@ -46,7 +48,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(columns):
         is_number = any(isinstance(row[position], int | float) for row in rows)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        is_short = all(len(shown(row[position])) <= LONGEST_UNBROKEN for row in rows)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_short)
     for row in rows:
         # What a file or a message says is no markup.
         table.add_row(*(Text(shown(value)) for value in row))

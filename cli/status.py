@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shared.adapters.registry import Version
     from shared.lifecycle.services import Services
 
-MOST_FAILURES = 20
+MOST_FAILURES, MOST_SHOWN = 20, 5
 _OF_A_DECISION = ("number", "version", "verdict", "why", "at")
 _OF_A_PART = ("name", "kind", "state", "restarts", "port", "pid", "memory_mb")
 Report = dict[str, Any]
@@ -142,9 +142,10 @@ def _show(report: Report) -> None:
         rows = [(each["kind"], each["story"], _waits(each)) for each in report["open"]]
         show_table("Open work", ("kind", "story", "waits for"), rows)
     if report["failures"]:
-        columns = ("time", "step", "about", "error", "remedy")
-        failures = [[str(each[name] or "")[:300] for name in columns] for each in report["failures"][:5]]
-        show_table("Failures, newest first", columns, failures)
+        print("Failures, newest first", end="\n\n")
+        for each in report["failures"][:MOST_SHOWN]:
+            print(f" {each['time'][:19]}  {each['step']}, {each['about']}: {each['error']} {each['remedy'] or ''}")
+        print()
     if report["parts"]:
         _show_parts(report)
 
