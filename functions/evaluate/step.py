@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from functions.evaluate.turn import await_turn
 from shared.contract import catalog
 from shared.contract.spec import ModelSpec
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, worth_training
@@ -15,6 +16,7 @@ from shared.lifecycle.services import Services
 
 if TYPE_CHECKING:
     from shared.adapters.registry import Version
+    from shared.adapters.warehouse import Account
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class Scored:
 def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     """Score the champion on a drop, write that down, and ask the policy whether to train a challenger."""
     spec = catalog.model(event.model)
+    accounts = await_turn(event, services)
     champion = services.decisions.champion(event.model)
     if event.same_as:
         same = Verdict(KEEP, f"It has the same bytes as {event.same_as}, which was evaluated already.")
@@ -43,8 +46,21 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     version = services.registry.version(event.model, champion)
     scored = _score(event, spec, version, services)
     _record(event, spec, version, scored, services)
-    skills = _skills(event, spec, champion, services)
-    return _with_request(event, champion, scored, _worth(spec, event, version, skills, scored))
+    skills = _skills(event, spec, champion, accounts, services)
+    verdict = _worth(spec, event, version, skills, scored)
+    return _with_request(event, champion, scored, _rested(verdict, spec, event, services))
+
+
+def _rested(verdict: Verdict, spec: ModelSpec, event: DataPrepared, services: Services) -> Verdict:
+    """A training that ended just now is given time, if the policy says so."""
+    closed = services.desk.read(event.model).closed if spec.policy.cooldown_minutes else None
+    if verdict.outcome != TRAIN or not closed:
+        return verdict
+    age = datetime.now(UTC) - datetime.fromisoformat(closed["at"])
+    if age >= timedelta(minutes=spec.policy.cooldown_minutes):
+        return verdict
+    minutes, wait = age / timedelta(minutes=1), spec.policy.cooldown_minutes
+    return Verdict(KEEP, f"{verdict.why} But a training ended {minutes:.1f} minutes ago, and {wait:g} have to pass.")
 
 
 def _score(event: DataPrepared, spec: ModelSpec, version: Version, services: Services) -> Scored:
@@ -96,10 +112,12 @@ def _record(event: DataPrepared, spec: ModelSpec, version: Version, scored: Scor
     services.registry.record_evaluation(event.model, version.version, event.drop, event.generation, metrics)
 
 
-def _skills(event: DataPrepared, spec: ModelSpec, champion: int, services: Services) -> list[float]:
+def _skills(
+    event: DataPrepared, spec: ModelSpec, champion: int, accounts: list[Account], services: Services
+) -> list[float]:
     """The champion's skill on the latest drops in data time, this one last."""
     until = datetime.fromisoformat(event.last_event_time)
-    ends = {account.drop: account.last_event for account in services.warehouse.accounts(event.model)}
+    ends = {account.drop: account.last_event for account in accounts}
     found: dict[tuple[datetime, str], float] = {}
     for row in services.warehouse.evaluations(event.model):
         is_mine = row["version"] == champion and row["metric"] == spec.metric.name and row["slice"] is None

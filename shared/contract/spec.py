@@ -57,6 +57,7 @@ class Policy:
     """When a challenger is trained, and what it has to show before it serves."""
 
     max_age_days: float = 31
+    cooldown_minutes: float = 0
     decline_skill: float = 0.05
     decline_drops: int = 2
     decline_of_drops: int = 3

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.adapters.storage import Storage
@@ -18,6 +19,8 @@ from shared.errors import PermanentError
 from shared.lifecycle.events import DataPrepared, Event, TrainingRequested
 from shared.lifecycle.messages import from_dict, to_dict
 
+# So many trainings in a row may be set off by drops that came during the one before; then a new drop has to ask.
+MOST_IN_A_ROW = 3
 LAUNCHED, JOINED, AGAIN, WAITING = "launched", "joined", "again", "waiting"
 
 
@@ -30,6 +33,7 @@ class Page:
     waiting: list[dict[str, Any]] = field(default_factory=list)
     again: dict[str, Any] | None = None
     closed: dict[str, Any] | None = None
+    in_a_row: int = 0
     nonce: str = ""
 
     @property
@@ -150,7 +154,9 @@ def _closed(page: Page, request: str) -> Page:
     first, rest = page.waiting[:1], page.waiting[1:]
     # Its message was handled when it was put in line: it comes once more, in the next epoch.
     again = [{**each, "fields": {**each["fields"], "epoch": each["fields"].get("epoch", 0) + 1}} for each in first]
-    return Page(waiting=rest, closed={"request": request, "next": again, "again": page.again})
+    asks = page.again if page.in_a_row < MOST_IN_A_ROW else None
+    closed = {"request": request, "next": again, "again": asks, "at": datetime.now(UTC).isoformat()}
+    return Page(waiting=rest, closed=closed, in_a_row=page.in_a_row + 1 if asks else 0)
 
 
 def _is_plain(event: TrainingRequested) -> bool:

@@ -72,6 +72,10 @@ class Ledger:
             self._create(f"{folder}/done", {"at": self._clock(), "attempt": lease.attempt})
         return DONE
 
+    def is_done(self, step: str, event: Event) -> bool:
+        """Whether the work that an event asks for is done."""
+        return self._storage.read(self._bucket, f"{folder_of(step, event)}/done") is not None
+
     def _claim(self, folder: str, seconds: float) -> Lease | None:
         """A lease on the work; None if it is done."""
         lease = Lease(self._storage, self._bucket, folder, seconds, self._clock)

@@ -136,3 +136,13 @@ def test_a_request_that_was_closed_does_not_start(desk: Desk) -> None:
     desk.close(MODEL, "one")
     with pytest.raises(PermanentError, match="not open any more"):
         desk.start(MODEL, "one")
+
+
+def test_drops_that_come_during_trainings_set_off_three_more_in_a_row_and_then_rest(desk: Desk) -> None:
+    followed = []
+    for number in range(5):
+        desk.place(of_drop(f"r{number}"))
+        desk.start(MODEL, f"r{number}")
+        desk.place(of_drop(f"during{number}", generation=number + 2))
+        followed.append(len(desk.close(MODEL, f"r{number}")))
+    assert followed == [1, 1, 1, 0, 1]
