@@ -117,7 +117,7 @@ def test_a_rollback_without_a_version_ends_with_the_next_decision() -> None:
     asked = event("RollbackRequested", model="flight_delay", reason="bad")
     assert awaited([before, asked]) == ["ModelPromoted or ModelKept after RollbackRequested of 1"]
     assert awaited([before, asked, event("ModelPromoted", model="flight_delay", version=2)]) == []
-    assert awaited([before, asked, failed("promote", "flight_delay")]) == []
+    assert awaited([before, asked, failed("promote", "1")]) == []
 
 
 def test_a_promotion_ends_with_the_decision_about_that_version() -> None:
