@@ -1,4 +1,4 @@
-"""One function in functions-framework, without the control socket that gunicorn puts into the user's home for all of them."""
+"""One function in functions-framework, without the control socket that gunicorn puts into the user's home."""
 
 from __future__ import annotations
 

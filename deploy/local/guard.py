@@ -1,7 +1,7 @@
 """`python -m deploy.local.guard`: ends the stack's processes when its supervisor can no longer do so.
 
-It is told on its standard input which process groups there are (`+123`) and are no more (`-123`). The end of that input is
-the end of the supervisor, also by kill -9: what is left then is told to stop, and a few seconds later made to.
+It is told on its standard input which process groups there are (`+123`) and are no more (`-123`). The end of that input
+is the end of the supervisor, also by kill -9: what is left then is told to stop, and a few seconds later made to.
 """
 
 from __future__ import annotations

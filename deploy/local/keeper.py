@@ -21,7 +21,7 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 
 class Keeper:
-    """One part's life: down -> starting -> up, and restarting after each death. It gives up only before the first `up`."""
+    """A part's life: down -> starting -> up, and restarting after deaths. It gives up only before the first `up`."""
 
     def __init__(self, part: Part, layout: Layout, guard: Guard, clock: Callable[[], float] = time.monotonic) -> None:
         self.part, self.state, self.restarts = part, "down", 0

@@ -1,7 +1,7 @@
 """`python -m deploy.local.lifecycle_log`: every event of every topic, in batches, into BigQuery's `lifecycle_log`.
 
-On Google Cloud Pub/Sub's own BigQuery subscriptions write the same table. A batch is acknowledged after it is written: a
-message may be there twice after a crash, and is told apart by its id.
+On Google Cloud Pub/Sub's own BigQuery subscriptions write the same table. A batch is acknowledged after it is written:
+a message may be there twice after a crash, and is told apart by its id.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The laptop's "VMs": each file `<name>.json` in the machines' folder is a training process, until `<name>.exit` is there."""
+"""The laptop's "VMs": each file `<name>.json` in their folder is a training process, until `<name>.exit` is there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Machine:
 
 
 class Machines:
-    """Starts what is asked for. A process that fails is started three times in all, as a VM that is preempted would be."""
+    """Starts what is asked for. A process that fails is started three times in all, like a VM that is preempted."""
 
     def __init__(self, layout: Layout, guard: Guard, env: Mapping[str, str], worker: str = "training_vm") -> None:
         self._layout, self._guard, self._env, self._worker = layout, guard, env, worker

@@ -1,8 +1,8 @@
 """Whose turn it is: drops of one model that come together are evaluated in the order of their data's time.
 
-Otherwise a backfill would hold the champion's decline against the wrong months. A drop waits for those that are still being
-prepared, since nobody knows yet what time they are of, and for those before it that are prepared and not evaluated. What
-has got stuck holds nobody up for ever.
+Otherwise a backfill would hold the champion's decline against the wrong months. A drop waits for those that are still
+being prepared, since nobody knows yet what time they are of, and for those before it that are prepared and not
+evaluated. What has got stuck holds nobody up for ever.
 """
 
 from __future__ import annotations

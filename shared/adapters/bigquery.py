@@ -1,4 +1,4 @@
-"""How this project talks to BigQuery: one lazy client, parameters by value, and errors that say which fate they have."""
+"""How this project talks to BigQuery: one lazy client, parameters by value, errors that say which fate they have."""
 
 from __future__ import annotations
 

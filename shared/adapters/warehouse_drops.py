@@ -92,7 +92,7 @@ class Drops(Tables):
         attempt.run(account, sources, statement("refuse", **self._script_names(account.model, attempt)))
 
     def withdraw(self, model: str, drop: str, *, withdrawn: bool = True) -> None:
-        """Take a drop, as it was swapped in so far, out of `current`, or put it back; a new generation is a new drop."""
+        """Take a drop, as it was swapped in so far, out of `current`, or put it back; a new generation is new."""
         sql = f"UPDATE {self.bigquery.name('drops')} SET withdrawn = @withdrawn WHERE model = @model AND `drop` = @drop"
         self.bigquery.run(sql, model=model, drop=drop, withdrawn=withdrawn)
 

@@ -116,9 +116,9 @@ class Training(Tables):
     ) -> pd.DataFrame:
         """The rows of a data version to train on; or the held-out rows to judge on, of some drops if they are named.
 
-        `1k` and `200k` are as many rows with the smallest `_sample`: the same ones whatever else is there. Held-out rows
-        of named drops come whole, also outside of the window: nothing was trained on them, and the champion may have
-        had another window.
+        `1k` and `200k` are as many rows with the smallest `_sample`: the same ones whatever else is there. Held-out
+        rows of named drops come whole, also outside of the window: nothing was trained on them, and the champion may
+        have had another window.
         """
         span = {
             "window_from": _moment(version.window_from, _EARLIEST),

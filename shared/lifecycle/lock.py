@@ -1,7 +1,7 @@
 """One at a time: whoever swaps rows of a model holds its lock; a lock whose owner died opens when its lease is over.
 
-The lock keeps neighbours from disturbing each other, no more: what must hold if an owner sleeps past its lease is held by
-the transaction, which looks at the drop's generation itself.
+The lock keeps neighbours from disturbing each other, no more: what must hold if an owner sleeps past its lease is held
+by the transaction, which looks at the drop's generation itself.
 """
 
 from __future__ import annotations

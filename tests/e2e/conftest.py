@@ -17,7 +17,7 @@ from tests.e2e.laptop import Laptop
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
     """Up for the whole session; its environment is the tests'."""
     home = tmp_path_factory.mktemp("home") / ".tidewheel"
-    stack.up(home, detach=True, on_progress=str)
+    stack.up(home, detach=True, on_progress=lambda _: None)
     before = dict(os.environ)
     try:
         os.environ.update(stack.stack_env(home))

@@ -48,7 +48,7 @@ class Server:
         wait_for(lambda: probe.answers(port, None))
 
     def kill(self) -> None:
-        """kill -9, also of its children."""
+        """Kill -9, also of its children."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.cloud import pubsub_v1
+from google.cloud import pubsub_v1  # type: ignore[attr-defined]  # It has no types.
 from google.protobuf.duration_pb2 import Duration
 from google.pubsub_v1.types import PullResponse, ReceivedMessage
 
@@ -104,7 +104,7 @@ class PubSub:
         self.subscriber.modify_ack_deadline(request=request)
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 

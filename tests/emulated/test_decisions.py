@@ -30,7 +30,7 @@ def promoted(version: int, verdict: str = PROMOTE) -> Decision:
 def account(model: str, drop: str, generation: int) -> Account:
     may = datetime(2012, 5, 1, tzinfo=UTC)
     counts: dict[str, Any] = {"rows": 3, "accepted": 2, "rejected": 1, "duplicate": 0}
-    span = {"first_event": may, "last_event": may, "prepared_at": may}
+    span: dict[str, Any] = {"first_event": may, "last_event": may, "prepared_at": may}
     return Account(model=model, drop=drop, generation=generation, outcome="prepared", **counts, **span)
 
 

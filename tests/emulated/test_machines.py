@@ -74,7 +74,9 @@ def test_a_machine_works_once_and_leaves_its_code(layout: Layout, guard: Guard) 
     assert (starts(layout, "train-1"), park.running()) == (1, [])
 
 
-def test_a_machine_that_fails_is_started_three_times_in_all(layout: Layout, guard: Guard, monkeypatch) -> None:
+def test_a_machine_that_fails_is_started_three_times_in_all(
+    layout: Layout, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("deploy.local.machines.PAUSE_SECONDS", 0.0)
     assert run_until_there(machines(layout, guard), ask(layout, "train-2", code=7)) == "7"
     assert starts(layout, "train-2") == 3

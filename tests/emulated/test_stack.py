@@ -164,7 +164,7 @@ def test_down_lets_a_request_in_flight_finish(home: Path, functions: Path) -> No
 
 def test_a_function_that_cannot_be_started_is_named_with_its_log(home: Path, functions: Path) -> None:
     (functions / "predict" / "main.py").write_text("import a_package_that_nobody_has")
-    with pytest.raises(TidewheelError, match="(?s)predict could not be started.*No module named 'a_package_that"):
+    with pytest.raises(TidewheelError, match=r"(?s)predict could not be started.*No module named 'a_package_that"):
         up(home, functions)
     assert stack.read_state(home) is None
 
@@ -181,7 +181,7 @@ def test_a_wanted_port_is_taken_and_a_busy_one_refused(home: Path, functions: Pa
 
 
 def test_the_environment_of_a_stack_that_does_not_run_is_refused(home: Path) -> None:
-    with pytest.raises(TidewheelError, match="not running.*tidewheel up"):
+    with pytest.raises(TidewheelError, match=r"not running.*tidewheel up"):
         stack.stack_env(home)
 
 
@@ -218,7 +218,7 @@ def logged(home: Path) -> list[str]:
 
 def sockets(pids: list[int]) -> set[tuple[str, int]]:
     """Address and port of everything on which these processes listen (Linux)."""
-    inodes = {os.readlink(link) for pid in pids for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    inodes = {link.readlink().name for pid in pids for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
     return {each[:2] for each in tcp() if each[2] == "0A" and f"socket:[{each[3]}]" in inodes}
 
 

@@ -60,7 +60,7 @@ REJECTS = {
 
 
 def spec_of(columns: list[Column]) -> ModelSpec:
-    return ModelSpec(title="A test", columns=columns, pipeline=lambda params: None, metric=MAE)  # type: ignore[arg-type,return-value]
+    return ModelSpec(title="A test", columns=columns, pipeline=lambda params: None, metric=MAE)
 
 
 SPEC = spec_of(COLUMNS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,14 @@ PREPARED = DataPrepared(
     ignored_columns=("tip",),
     story="taxi_fare/may.csv",
 )
-DECIDED = {"model": "taxi_fare", "version": 2, "champion": 1, "verdict": "keep", "why": "worse", "decision": 4}
+DECIDED: dict[str, Any] = {
+    "model": "taxi_fare",
+    "version": 2,
+    "champion": 1,
+    "verdict": "keep",
+    "why": "worse",
+    "decision": 4,
+}
 RESOURCE = {"kind": "storage#object", "bucket": "b", "name": "taxi_fare/x.csv", "generation": "12", "size": "9"}
 
 

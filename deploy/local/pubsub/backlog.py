@@ -23,7 +23,7 @@ PUSH_BACKOFF_SECONDS = (0.1, 60.0)
 class Message:
     """One message, shared by the subscriptions that still have to deliver it."""
 
-    __slots__ = ("id", "proto", "pending")
+    __slots__ = ("id", "pending", "proto")
 
     def __init__(self, message_id: int, proto: Proto) -> None:
         self.id = message_id
@@ -34,7 +34,7 @@ class Message:
 class Delivery:
     """One message on its way to one subscription."""
 
-    __slots__ = ("message", "failures", "is_leased", "timer", "on_release")
+    __slots__ = ("failures", "is_leased", "message", "on_release", "timer")
 
     def __init__(self, message: Message, failures: int = 0) -> None:
         self.message = message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from google.protobuf.empty_pb2 import Empty
 from google.pubsub_v1.types import pubsub as types
@@ -18,7 +18,7 @@ class Publisher:
     """Topics, and messages published to them."""
 
     name = "google.pubsub.v1.Publisher"
-    requests = {
+    requests: ClassVar[dict[str, Any]] = {
         "CreateTopic": types.Topic,
         "GetTopic": types.GetTopicRequest,
         "ListTopics": types.ListTopicsRequest,

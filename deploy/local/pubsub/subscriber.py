@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -27,7 +27,7 @@ class Subscriber:
     """Subscriptions, and messages pulled from them."""
 
     name = "google.pubsub.v1.Subscriber"
-    requests = {
+    requests: ClassVar[dict[str, Any]] = {
         "CreateSubscription": types.Subscription,
         "GetSubscription": types.GetSubscriptionRequest,
         "ListSubscriptions": types.ListSubscriptionsRequest,
@@ -38,7 +38,7 @@ class Subscriber:
         "Acknowledge": types.AcknowledgeRequest,
         "ModifyAckDeadline": types.ModifyAckDeadlineRequest,
     }
-    streams = {"StreamingPull": types.StreamingPullRequest}
+    streams: ClassVar[dict[str, Any]] = {"StreamingPull": types.StreamingPullRequest}
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker

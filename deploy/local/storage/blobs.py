@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Blobs:
-    """`blobs/<generation>` is the truth; `.cloudstorage/<bucket>/<name>` is for the BigQuery emulator, which reads files.
+    """`blobs/<generation>` is the truth; `.cloudstorage/<bucket>/<name>` is for the BigQuery emulator: it reads files.
 
     An object may be called `a` while another is called `a/b`, or end with a slash: a tree of files cannot hold that, so
     the links are made where they can be and nothing depends on them but loads by URI.
@@ -49,7 +49,7 @@ class Blobs:
             shown.parent.mkdir(parents=True, exist_ok=True)
             fresh.unlink(missing_ok=True)
             os.link(self._blobs / str(generation), fresh)
-            os.replace(fresh, shown)
+            fresh.replace(shown)
         except OSError as error:
             fresh.unlink(missing_ok=True)
             log.warning("gs://%s/%s cannot be loaded by URI: %s", bucket, name, error)

@@ -51,7 +51,9 @@ class Objects(Storage):
         super().delete_bucket(bucket_name)
         self.catalog.delete_bucket(bucket_name)
 
-    def create_file(self, bucket_name, file_name, content, file_obj, file_id=None) -> None:
+    def create_file(
+        self, bucket_name: str, file_name: str, content: Any, file_obj: Resource, file_id: str = ""
+    ) -> None:
         with self.lock:
             current = self._writable(bucket_name, file_name, self._sessions.get(file_id, DEMANDED.get()))
             announce = bucket_name in self._announced
@@ -96,7 +98,7 @@ class Objects(Storage):
             conditions.require_for_read(resource)
             return resource, self._blobs.read(int(resource["generation"]))
 
-    def get_file_list(self, *args, **kwargs) -> tuple[list[Resource], list[str]]:
+    def get_file_list(self, *args: Any, **kwargs: Any) -> tuple[list[Resource], list[str]]:
         with self.lock:
             return super().get_file_list(*args, **kwargs)
 
@@ -108,7 +110,9 @@ class Objects(Storage):
             self._sessions[session] = DEMANDED.get()
             return session
 
-    def add_to_resumable_upload(self, file_id, content, total_size=None, expected_start=None) -> bytes | None:
+    def add_to_resumable_upload(
+        self, file_id: str, content: Any, total_size: int | None = None, expected_start: int | None = None
+    ) -> bytes | None:
         received = self._blobs.upload_size(file_id)
         if expected_start is not None and expected_start != received:
             raise BadRequest(f"Invalid Content-Range start: expected {received}, got {expected_start}")
