@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from deploy.local import probe
@@ -38,22 +38,21 @@ def wait_until(ask: Callable[[], object], pause_seconds: float = 0.005) -> None:
 
 
 @contextmanager
-def process(*command: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process of this project's, until the end of the block; what it says is kept to itself."""
+def command(*words: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A process until the end of the block; what it says is kept to itself."""
     quiet = subprocess.DEVNULL
-    running = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env={**os.environ, **MANNERS, **(env or {})},
-        stdin=quiet,
-        stdout=quiet,
-        stderr=quiet,
-    )
+    surroundings = {**os.environ, **MANNERS, **(env or {})}
+    running = subprocess.Popen(words, cwd=ROOT, env=surroundings, stdin=quiet, stdout=quiet, stderr=quiet)
     try:
         yield running
     finally:
         running.terminate()
         _end(running)
+
+
+def process(*words: str, env: Mapping[str, str] | None = None) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """A Python process of this project's, until the end of the block."""
+    return command(sys.executable, *words, env=env)
 
 
 def _end(running: subprocess.Popen[bytes]) -> None:
