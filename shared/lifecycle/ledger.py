@@ -3,7 +3,8 @@
 The protocol. A piece of work (a step and the identity of an event) has a folder of objects in the state bucket, each
 created once, on the condition that it is not there:
 
-    claim-<attempt>   the owner's nonce and the end of its lease; only its owner's heartbeat updates it
+    claim-<attempt>   the owner's nonce and the end of its lease; its owner's heartbeat moves the end on, and whoever
+                      takes over from it writes once that it has ended
     outbox            the events that the work announces; whoever created it has done the work
     done              they are published, and confirmed by the broker
     repeat-<message>  a delivery that came after that, and was acknowledged
@@ -11,9 +12,10 @@ created once, on the condition that it is not there:
     claim -> run -> outbox -> publish -> done
 
 A delivery that finds `done` is acknowledged and counted; one that finds a living lease comes back later; one that finds
-an expired lease claims the next attempt, and publishes the outbox if there is one instead of doing the work again. An
-owner whose lease has run out looks for the next claim, and stops if there is one. The outbox has one author, so that
-two owners who both finished announce the same thing.
+an expired lease ends it and claims the next attempt, and publishes the outbox if there is one instead of doing the work
+again. It ends exactly the claim that it has read, so that either this or a late heartbeat is refused. An owner whose
+lease has run out looks for the next claim, and stops if there is one. The outbox has one author, so that two owners who
+both finished announce the same thing.
 """
 
 from __future__ import annotations
@@ -76,6 +78,28 @@ class Ledger:
         """Whether the work that an event asks for is done."""
         return self._storage.read(self._bucket, f"{folder_of(step, event)}/done") is not None
 
+    def decided(self) -> list[str]:
+        """The folders of work that has an outbox and is not done."""
+        parts: dict[str, set[str]] = {}
+        for name in self._storage.names(self._bucket, "ledger/"):
+            folder, _, part = name.rpartition("/")
+            parts.setdefault(folder, set()).add(part)
+        return [folder for folder, there in parts.items() if "outbox" in there and "done" not in there]
+
+    def finish(self, folder: str, publish: Publish, *, lease_seconds: float = LEASE_SECONDS) -> bool:
+        """Publish what an attempt had decided to announce before it died; whether that was still to be done.
+
+        Raises:
+            PassingError: the attempt lives.
+        """
+        lease = self._claim(folder, lease_seconds)
+        if lease is None:
+            return False
+        with lease:
+            publish(self._adopt(folder, lease) or [])
+            self._create(f"{folder}/done", {"at": self._clock(), "attempt": lease.attempt})
+        return True
+
     def _claim(self, folder: str, seconds: float) -> Lease | None:
         """A lease on the work; None if it is done."""
         lease = Lease(self._storage, self._bucket, folder, seconds, self._clock)
@@ -86,15 +110,20 @@ class Ledger:
         if "done" in there:
             return None
         attempt = max(int(name.split("-")[1]) for name in there if name.startswith("claim-"))
-        self._refuse_while_alive(folder, attempt)
+        self._end_lease(f"{folder}/claim-{attempt}", lease.nonce)
         if not lease.take(attempt + 1):
             raise PassingError(f"somebody else has just taken over {folder}.")
         return lease
 
-    def _refuse_while_alive(self, folder: str, attempt: int) -> None:
-        claim, _ = self._storage.read(self._bucket, f"{folder}/claim-{attempt}") or ({"until": 0}, 0)
+    def _end_lease(self, name: str, taker: str) -> None:
+        """Make sure that a lease which has run out stays so, whatever its owner has sent before it fell asleep."""
+        claim, generation = self._storage.read(self._bucket, name) or ({"until": 0}, 0)
         if (left := claim["until"] - self._clock()) > 0:
-            raise PassingError(f"somebody else is at {folder}, for up to {left:.0f} s more.")
+            raise PassingError(f"somebody else is at {name}, for up to {left:.0f} s more.")
+        if claim["until"] and not self._storage.replace(
+            self._bucket, name, claim | {"until": 0.0, "taker": taker}, generation=generation
+        ):
+            raise PassingError(f"the owner of {name} has come back, or somebody else is taking over.")
 
     def _adopt(self, folder: str, lease: Lease) -> Sequence[Event] | None:
         """What an earlier attempt had decided to announce."""
@@ -179,7 +208,11 @@ class Lease:
 
     def _renew(self, until: float, **more: Any) -> None:
         body = self._claim(until) | more
-        generation = self.storage.replace(self.bucket, self._name(self.attempt), body, generation=self._generation)
+        name = self._name(self.attempt)
+        generation = self.storage.replace(self.bucket, name, body, generation=self._generation)
+        if generation is None and (there := self.storage.read(self.bucket, name)) and there[0]["until"]:
+            # A heartbeat that seemed to fail was written after all.
+            generation = self.storage.replace(self.bucket, name, body, generation=there[1])
         if generation is not None:
             self.until, self._generation = until, generation
 
