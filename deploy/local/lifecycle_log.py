@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.adapters.warehouse import Warehouse
 from shared.errors import TidewheelError
-from shared.lifecycle.events import TOPICS
+from shared.lifecycle.events import LOGGED_TOPICS
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def main() -> None:
     warehouse.prepare_common()
     subscriber = connect(os.environ["PUBSUB_EMULATOR_HOST"])
     entries: queue.Queue[Entry] = queue.Queue(maxsize=4 * MOST_ROWS)
-    for topic in TOPICS:
+    for topic in LOGGED_TOPICS:
         tap = Tap(subscriber, f"projects/{settings.project}/subscriptions/log-{topic}", entries)
         threading.Thread(target=tap.run, daemon=True).start()
     for batch in batches(entries):

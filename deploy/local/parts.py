@@ -65,6 +65,9 @@ def build(plan: Plan, layout: Layout, ports: Mapping[str, int]) -> list[Part]:
     parts = [makers[name](plan, layout, ports, env) for name in plan.servers]
     parts += [_function(plan, name, ports[name], env) for name in plan.function_names()]
     parts += _tasks(plan, ports, env)
+    if "pubsub" in plan.servers and "reconcile" in plan.function_names():
+        command = (PYTHON, "-m", "deploy.local.schedule")
+        parts.append(Part(name="schedule", kind="consumer", command=command, env=env, after=("topics",)))
     if {"pubsub", "bigquery"} <= set(plan.servers):
         command = (PYTHON, "-m", "deploy.local.lifecycle_log")
         after = ("topics", "dataset")

@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from shared.lifecycle.events import CONSUMERS, DEAD_LETTERS, TOPICS
+from shared.lifecycle.events import CONSUMERS, DEAD_LETTERS, LOGGED_TOPICS, TOPICS
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient, SubscriberClient
@@ -61,7 +61,7 @@ def topics(*endpoints: str) -> None:
 
 
 def _subscriptions(project: str, endpoints: dict[str, str]) -> list[dict[str, Any]]:
-    pulls = {f"log-{topic}": topic for topic in TOPICS} | {DEAD_LETTERS: DEAD_LETTERS}
+    pulls = {f"log-{topic}": topic for topic in LOGGED_TOPICS} | {DEAD_LETTERS: DEAD_LETTERS}
     wanted = [_pull(project, name, topic) for name, topic in pulls.items()]
     for topic, function in CONSUMERS.items():
         if function in endpoints:

@@ -10,12 +10,17 @@ from typing import Any, Protocol
 from shared.errors import PermanentError
 from shared.settings import Settings
 
+ABSENT, RUNNING, ENDED = "absent", "running", "ended"
+
 
 class Machines(Protocol):
     """Whoever can start a machine for a request."""
 
     def launch(self, name: str, task: dict[str, Any]) -> None:
         """Start the machine of this name on its task; that there is one already is success."""
+
+    def state(self, name: str) -> str:
+        """Whether the machine is absent, running (or about to), or has ended for good."""
 
 
 class LocalMachines:
@@ -35,6 +40,11 @@ class LocalMachines:
             return
         finally:
             draft.unlink()
+
+    def state(self, name: str) -> str:
+        if (self._folder / f"{name}.exit").exists():
+            return ENDED
+        return RUNNING if (self._folder / f"{name}.json").exists() else ABSENT
 
 
 def machines(settings: Settings) -> Machines:

@@ -52,6 +52,11 @@ class Desk:
         """What is open and who waits."""
         return self._read(model)[0]
 
+    def open_request(self, model: str) -> TrainingRequested | None:
+        """The request that is open."""
+        page = self.read(model)
+        return _unpack(page.open) if page.open else None
+
     def place(self, event: TrainingRequested) -> tuple[str, str | None]:
         """Hand a request in: what becomes of it, and the open request that it joins or waits for."""
         outcome = ""

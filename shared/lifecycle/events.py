@@ -259,6 +259,31 @@ class StepFailed(Event):
         return self.about
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReconcileRequested(Event):
+    """The schedule asks whether anything has got stuck."""
+
+    topic: ClassVar[str] = "reconcile-requested"
+    request: str = ""
+
+    @property
+    def subject(self) -> str:
+        return self.request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconciled(Event):
+    """Something had got stuck, and goes on now."""
+
+    topic: ClassVar[str] = "reconciled"
+    request: str
+    mended: tuple[str, ...]
+
+    @property
+    def subject(self) -> str:
+        return self.request
+
+
 # Who reacts to what; the laptop's stack and Google Cloud make their push subscriptions from this table alone.
 CONSUMERS: dict[str, str] = {
     "drop-received": "preprocess",
@@ -267,6 +292,7 @@ CONSUMERS: dict[str, str] = {
     "model-trained": "promote",
     "rollback-requested": "promote",
     "promotion-requested": "promote",
+    "reconcile-requested": "reconcile",
 }
 EVENTS: dict[str, type[Event]] = {
     kind.__name__: kind
@@ -283,9 +309,13 @@ EVENTS: dict[str, type[Event]] = {
         ModelPromoted,
         ModelKept,
         StepFailed,
+        ReconcileRequested,
+        Reconciled,
     )
 }
 TOPICS: list[str] = list(dict.fromkeys(kind.topic for kind in EVENTS.values()))
+# A clock's every tick would bury what happened.
+LOGGED_TOPICS: list[str] = [topic for topic in TOPICS if topic != ReconcileRequested.topic]
 DEAD_LETTERS = "dead-letters"
 
 
