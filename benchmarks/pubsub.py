@@ -22,7 +22,7 @@ DATA = b"x" * 500
 PAUSE_SECONDS = 0.01
 
 
-def measure(messages: int = 5000, times: int = 300, rounds: int = 3) -> dict[str, float]:
+def measure(messages: int = 5000, times: int = 100, rounds: int = 3) -> dict[str, float]:
     """Both servers, one after the other in each round."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as block:
         servers = {name: block.enter_context(server) for name, server in _servers(Path(folder)).items()}

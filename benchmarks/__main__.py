@@ -1,0 +1,45 @@
+"""`python -m benchmarks [NAME ...] [--quick]`: measure, and write what was found into results.json and README.md."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from benchmarks import results
+
+# The names with which the figures of each begin.
+MEASUREMENTS = {
+    "lifecycle": ("lifecycle_",),
+    "pubsub": ("pubsub_",),
+    "cold_start": ("cold_start_",),
+    "drop_to_verdict": ("drop_to_verdict_", "bare_steps_"),
+}
+
+
+def main() -> None:
+    """Each is kept as soon as it is measured."""
+    options = read_options()
+    for name in options.names or MEASUREMENTS:
+        print(f"Measuring {name} ...", flush=True)
+        module = importlib.import_module(f"benchmarks.{name}")
+        measured = module.quick() if options.quick else module.measure()
+        for figure, value in measured.items():
+            print(f"  {figure} {results.rounded(value):,}", flush=True)
+        # What was measured in haste is shown, not kept.
+        if not options.quick:
+            results.keep(measured, MEASUREMENTS[name])
+
+
+def read_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, and nothing is written")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.names) - set(MEASUREMENTS)):
+        parser.error(f"no measurement is called {', '.join(unknown)}; known: {', '.join(MEASUREMENTS)}.")
+    return options
+
+
+if __name__ == "__main__":
+    main()
