@@ -127,7 +127,8 @@ def test_a_promotion_ends_with_the_decision_about_that_version() -> None:
 
 
 def test_every_event_that_a_function_takes_is_awaited_for() -> None:
-    taken = {kind for kind, cls in EVENTS.items() if cls.topic in CONSUMERS}
+    # A tick of the clock leads to nothing but where something was stuck.
+    taken = {kind for kind, cls in EVENTS.items() if cls.topic in CONSUMERS} - {"ReconcileRequested"}
     assert taken <= set(RULES)
 
 
