@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Callable
+from types import ModuleType
 
 from benchmarks import results
 
@@ -13,6 +15,7 @@ MEASUREMENTS = {
     "pubsub": ("pubsub_",),
     "cold_start": ("cold_start_",),
     "drop_to_verdict": ("drop_to_verdict_", "bare_steps_"),
+    "cleaning": ("cleaning_",),
 }
 
 
@@ -22,12 +25,17 @@ def main() -> None:
     for name in options.names or MEASUREMENTS:
         print(f"Measuring {name} ...", flush=True)
         module = importlib.import_module(f"benchmarks.{name}")
-        measured = module.quick() if options.quick else module.measure()
+        measured = _how(module, options)()
         for figure, value in measured.items():
             print(f"  {figure} {results.rounded(value):,}", flush=True)
         # What was measured in haste is shown, not kept.
         if not options.quick:
-            results.keep(measured, MEASUREMENTS[name])
+            prefixes = tuple(f"large_{each}" for each in MEASUREMENTS[name]) if options.large else MEASUREMENTS[name]
+            results.keep(measured, prefixes)
+
+
+def _how(module: ModuleType, options: argparse.Namespace) -> Callable[[], dict[str, float]]:
+    return module.quick if options.quick else module.large if options.large else module.measure
 
 
 def read_options() -> argparse.Namespace:
@@ -35,7 +43,10 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASUREMENTS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, and nothing is written")
+    parser.add_argument("--large", action="store_true", help="cleaning with ten million rows")
     options = parser.parse_args()
+    if options.large and options.names != ["cleaning"]:
+        parser.error("--large is for cleaning alone: python -m benchmarks cleaning --large.")
     if unknown := sorted(set(options.names) - set(MEASUREMENTS)):
         parser.error(f"no measurement is called {', '.join(unknown)}; known: {', '.join(MEASUREMENTS)}.")
     return options

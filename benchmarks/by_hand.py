@@ -1,0 +1,90 @@
+"""The taxi contract as somebody would write it by hand, once for each engine.
+
+Each reads text, checks type, range and null, reads the clock as New York's, keeps one row of each key, numbers the rows
+for hold-out and sample with the engine's own hash, keeps bad rows aside, and writes both as Parquet into a folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+TIME = "%Y-%m-%d %H:%M:%S UTC"
+ZONE = "America/New_York"
+SPANS = {
+    "pickup_longitude": (-74.3, -72.9),
+    "pickup_latitude": (40.5, 41.8),
+    "dropoff_longitude": (-74.3, -72.9),
+    "dropoff_latitude": (40.5, 41.8),
+    "passenger_count": (0, 8),
+    "fare_amount": (0.01, 500),
+}
+NUMBERS = 1_000_000
+
+
+def duckdb(file: Path, into: Path) -> int:
+    """The rows that were accepted."""
+    import duckdb as engine
+
+    db = engine.connect()
+    read = f"read_csv('{file}', all_varchar = true, header = true)"
+    source = read if file.suffix == ".csv" else f"read_parquet('{file}')"
+    numbers = ", ".join(f"TRY_CAST({name} AS DOUBLE) AS {name}" for name in SPANS)
+    at = f"try_strptime(pickup_datetime, '{TIME}') AT TIME ZONE '{ZONE}' AS pickup_datetime"
+    good = " AND ".join(f"{name} BETWEEN {least} AND {most}" for name, (least, most) in SPANS.items())
+    ok = f"coalesce(key IS NOT NULL AND pickup_datetime IS NOT NULL AND {good}, false)"
+    db.execute(f"CREATE TABLE judged AS SELECT *, {ok} AS ok FROM (SELECT key, {at}, {numbers} FROM {source})")
+    rows = f"SELECT *, hash(key, 1) % {NUMBERS} AS _holdout, hash(key, 2) % {NUMBERS} AS _sample FROM judged WHERE ok"
+    rows += " QUALIFY row_number() OVER (PARTITION BY key) = 1"
+    db.execute(f"COPY ({rows}) TO '{into / 'rows.parquet'}'")
+    db.execute(f"COPY (FROM judged WHERE NOT ok) TO '{into / 'rejects.parquet'}'")
+    return _rows(into)
+
+
+def pandas(file: Path, into: Path) -> int:
+    """The rows that were accepted."""
+    import pandas as engine
+
+    rows = engine.read_csv(file, dtype=str) if file.suffix == ".csv" else engine.read_parquet(file)
+    times = engine.to_datetime(rows["pickup_datetime"], format=TIME, errors="coerce")
+    rows["pickup_datetime"] = times.dt.tz_localize(ZONE).dt.tz_convert("UTC")
+    good = rows["key"].notna() & rows["pickup_datetime"].notna()
+    for name, (least, most) in SPANS.items():
+        rows[name] = engine.to_numeric(rows[name], errors="coerce")
+        good &= rows[name].between(least, most)
+    accepted: Any = rows[good].drop_duplicates("key")
+    hashed = engine.util.hash_pandas_object(accepted["key"], index=False)
+    accepted.assign(_holdout=hashed % NUMBERS, _sample=hashed // NUMBERS % NUMBERS).to_parquet(into / "rows.parquet")
+    rows[~good].to_parquet(into / "rejects.parquet")
+    return len(accepted)
+
+
+def polars(file: Path, into: Path) -> int:
+    """The rows that were accepted."""
+    import polars as engine
+
+    col = engine.col
+    rows = engine.scan_csv(file, infer_schema=False) if file.suffix == ".csv" else engine.scan_parquet(file)
+    at = (
+        col("pickup_datetime")
+        .str.to_datetime(TIME, strict=False)
+        .dt.replace_time_zone(ZONE)
+        .dt.convert_time_zone("UTC")
+    )
+    rows = rows.with_columns(at, *(col(name).cast(engine.Float64, strict=False) for name in SPANS))
+    inside = [col(name).is_between(least, most).fill_null(False) for name, (least, most) in SPANS.items()]
+    good = engine.all_horizontal(col("key").is_not_null(), col("pickup_datetime").is_not_null(), *inside)
+    accepted = rows.filter(good).unique("key", keep="any")
+    hashes = [(col("key").hash(seed) % NUMBERS).alias(name) for seed, name in enumerate(("_holdout", "_sample"))]
+    accepted.with_columns(hashes).sink_parquet(into / "rows.parquet")
+    rows.filter(~good).sink_parquet(into / "rejects.parquet")
+    return _rows(into)
+
+
+def _rows(into: Path) -> int:
+    from pyarrow import parquet
+
+    return int(parquet.read_metadata(into / "rows.parquet").num_rows)
+
+
+ENGINES = {"duckdb": duckdb, "polars": polars, "pandas": pandas}

@@ -1,0 +1,145 @@
+"""A taxi drop of a million rows, cleaned by its contract, beside the same work by hand; each in a process of its own.
+
+`python -m benchmarks.cleaning HOW FILE INTO` is such a process.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks import by_hand
+from benchmarks.figures import median, seconds
+from deploy.local.layout import ROOT
+from deploy.local.parts import MANNERS
+from shared.contract import catalog
+from shared.contract.cleaning import clean
+from shared.errors import TidewheelError
+
+OURS = "tidewheel"
+FORMATS = ("csv", "parquet")
+LOOK_EVERY_SECONDS = 0.02
+Taken = dict[str, float]
+
+
+def measure(rows: int = 1_000_000, rounds: int = 3) -> dict[str, float]:
+    """Every way in each round, on the same files."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {kind: _drop(Path(folder) / f"drop.{kind}", rows) for kind in FORMATS}
+        taken = [{pair: _in_process(*pair, files) for pair in _pairs()} for _ in range(rounds)]
+    _require_agreement(taken)
+    figures: dict[str, float] = {"cleaning_rows_count": rows}
+    for how, kind in _pairs():
+        for name in ("s", "peak_mb", "files_mb"):
+            figures[f"cleaning_{kind}_{how}_{name}"] = median([each[how, kind][name] for each in taken])
+    return figures | _ratios(figures)
+
+
+def quick() -> dict[str, float]:
+    """The same with fewer rows."""
+    return measure(rows=100_000, rounds=1)
+
+
+def large() -> dict[str, float]:
+    """The same with ten million rows."""
+    return {f"large_{name}": value for name, value in measure(rows=10_000_000, rounds=1).items()}
+
+
+def _require_agreement(taken: Sequence[Mapping[tuple[str, str], Taken]]) -> None:
+    """Who accepts other rows has done other work."""
+    accepted = {pair: each["accepted"] for one in taken for pair, each in one.items()}
+    if len(set(accepted.values())) > 1:
+        raise TidewheelError(f"they do not accept the same number of rows: {accepted}.")
+
+
+def _pairs() -> list[tuple[str, str]]:
+    ways = [OURS, *(name for name in by_hand.ENGINES if importlib.util.find_spec(name))]
+    return [(how, kind) for kind in FORMATS for how in ways]
+
+
+def _ratios(figures: Mapping[str, float]) -> dict[str, float]:
+    ours = {kind: figures[f"cleaning_{kind}_{OURS}_s"] for kind in FORMATS}
+    others = [pair for pair in _pairs() if pair[0] != OURS]
+    return {
+        f"cleaning_{kind}_{OURS}_to_{how}_ratio": ours[kind] / figures[f"cleaning_{kind}_{how}_s"]
+        for how, kind in others
+    }
+
+
+def _drop(path: Path, rows: int) -> Path:
+    """With two rows in a hundred that are bad in some way, and one in a thousand that comes twice."""
+    from benchmarks.taxi_drops import Dirt, TaxiDrop, write
+
+    dirt = Dirt(zero_coordinates=0.015, no_number=0.001, bad_date=0.0005, duplicate=0.001)
+    write(TaxiDrop(rows=rows, first=datetime(2013, 1, 1), dirt=dirt), path)
+    return path
+
+
+def _in_process(how: str, kind: str, files: Mapping[str, Path]) -> Taken:
+    """Seconds of the work, the process's highest memory, and the most that its files took at any moment."""
+    with tempfile.TemporaryDirectory() as into, _watched(Path(into)) as sizes:
+        command = [sys.executable, "-m", "benchmarks.cleaning", how, str(files[kind]), into]
+        env = {**os.environ, **MANNERS, "TMPDIR": into}
+        said = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, check=True).stdout
+    return {**json.loads(said), "files_mb": max(sizes, default=0) / 1e6}
+
+
+@contextmanager
+def _watched(folder: Path) -> Iterator[list[int]]:
+    sizes: list[int] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(LOOK_EVERY_SECONDS):
+            sizes.append(_size(folder))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    yield sizes
+    stop.set()
+    watcher.join()
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(path) / name).stat().st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+def main() -> None:
+    """One cleaning, its imports done before the clock starts."""
+    how, file, into = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    for name in ("duckdb", "pyarrow.parquet", "numpy") if how == OURS else (how, "pyarrow.parquet"):
+        importlib.import_module(name)
+    accepted: list[int] = []
+    taken = seconds(lambda: accepted.append(_ours(file, into) if how == OURS else by_hand.ENGINES[how](file, into)))
+    print(json.dumps({"s": taken, "peak_mb": _peak_mb(), "accepted": accepted[0]}))
+
+
+def _ours(file: Path, into: Path) -> int:
+    return clean(file, file.name, catalog.model("taxi_fare"), drop="d", generation=1, into=into).accepted
+
+
+def _peak_mb() -> float:
+    """Of this process alone: what getrusage says begins with its parent's."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
+
+
+if __name__ == "__main__":
+    main()
