@@ -92,6 +92,12 @@ def _decided(data: Mapping[str, Any]) -> str:
     return f"{data['verdict']} (decision {data['decision']}): {data['why']}"
 
 
+def _withdrawn(data: Mapping[str, Any]) -> str:
+    seen = ", ".join(map(str, data.get("versions") or []))
+    told = f"; versions that were trained on it: {seen}" if seen else "; no version was trained on it"
+    return f"by {data['who']}: {data['reason']}{told}"
+
+
 _SAID: dict[str, Said] = {
     "DropReceived": _received,
     "DropIgnored": lambda data: f"ignored: {data['why']}",
@@ -102,6 +108,9 @@ _SAID: dict[str, Said] = {
     "ModelTrained": _trained,
     "RollbackRequested": lambda data: f"roll back: {data['reason']}",
     "PromotionRequested": lambda data: f"promote: {data['reason']}",
+    "WithdrawalRequested": lambda data: f"{'put back' if data.get('undo') else 'withdraw'}: {data['reason']}",
+    "DropWithdrawn": lambda data: f"withdrawn {_withdrawn(data)}",
+    "DropRestored": lambda data: f"put back {_withdrawn(data)}",
     "ModelPromoted": _decided,
     "ModelKept": _decided,
     "StepFailed": lambda data: f"{data['step']} gave up: {data['error']} {data.get('remedy', '')}".strip(),

@@ -209,6 +209,58 @@ class PromotionRequested(PersonRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WithdrawalRequested(Event):
+    """Take a drop out of training and scoring, or put it back; `who` is a claim, the audit log is the proof."""
+
+    topic: ClassVar[str] = "withdrawal-requested"
+    model: str
+    drop: str
+    reason: str
+    who: str = "unknown"
+    undo: bool = False
+    request: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.drop.startswith(f"{self.model}/"):
+            raise PermanentError(f'"{self.drop[:80]}" is no drop of {self.model}.', f"Name it {self.model}/<file>.")
+
+    @property
+    def subject(self) -> str:
+        return self.request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withdrawal(Event):
+    """Whether a drop counts has changed; `versions` are those that were trained on it."""
+
+    topic: ClassVar[str] = "drop-withdrawn"
+    model: str
+    drop: str
+    reason: str
+    who: str
+    request: str
+    versions: tuple[int, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        return f"{self.drop}~{self.request}.{self.epoch}"
+
+    @property
+    def subject(self) -> str:
+        return self.drop
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropWithdrawn(Withdrawal):
+    """Its rows are left out from here on; the same rows in another drop stay."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropRestored(Withdrawal):
+    """Its rows count again."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Decided(Event):
     """A decision about production, as it stands in the decision log."""
 
@@ -292,6 +344,7 @@ CONSUMERS: dict[str, str] = {
     "model-trained": "promote",
     "rollback-requested": "promote",
     "promotion-requested": "promote",
+    "withdrawal-requested": "preprocess",
     "reconcile-requested": "reconcile",
 }
 EVENTS: dict[str, type[Event]] = {
@@ -306,6 +359,9 @@ EVENTS: dict[str, type[Event]] = {
         ModelTrained,
         RollbackRequested,
         PromotionRequested,
+        WithdrawalRequested,
+        DropWithdrawn,
+        DropRestored,
         ModelPromoted,
         ModelKept,
         StepFailed,

@@ -12,7 +12,7 @@ from shared.lifecycle.events import EVENTS
 
 Told = dict[str, Any]
 # Of all that a bucket says about an object.
-_OF_AN_OBJECT = ("bucket", "name", "generation", "size")
+_OF_AN_OBJECT = ("bucket", "name", "generation", "size", "epoch")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Rule:
 _DECIDED = ("ModelPromoted", "ModelKept")
 _BY_HAND = Rule(_DECIDED, "promote", ("model", "version"))
 RULES: dict[str, Rule] = {
-    "DropReceived": Rule(("DataPrepared", "DropIgnored"), "preprocess", ("drop", "generation")),
+    "DropReceived": Rule(("DataPrepared", "DropIgnored"), "preprocess", ("drop", "generation", "epoch")),
     "DataPrepared": Rule(("ModelEvaluated",), "evaluate", ("drop", "generation", "epoch")),
     "ModelEvaluated": Rule(("TrainingRequested",), "evaluate", ("drop", "generation", "epoch")),
     "TrainingRequested": Rule(("TrainingScheduled",), "launch_training", ("request", "epoch")),
@@ -38,6 +38,7 @@ RULES: dict[str, Rule] = {
     "ModelTrained": Rule(_DECIDED, "promote", ("model", "version")),
     "RollbackRequested": _BY_HAND,
     "PromotionRequested": _BY_HAND,
+    "WithdrawalRequested": Rule(("DropWithdrawn", "DropRestored"), "preprocess", ("request",)),
 }
 
 

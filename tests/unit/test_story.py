@@ -126,6 +126,22 @@ def test_a_promotion_ends_with_the_decision_about_that_version() -> None:
     assert awaited([asked, event("ModelPromoted", model="flight_delay", version=3)]) == []
 
 
+def test_a_withdrawal_ends_with_the_same_request() -> None:
+    asked = event("WithdrawalRequested", model="flight_delay", drop="flight_delay/a.csv", request="w1")
+    assert awaited([asked]) == ["DropWithdrawn or DropRestored after WithdrawalRequested of w1"]
+    assert awaited([asked, event("DropWithdrawn", drop="flight_delay/a.csv", request="w2")])
+    assert awaited([asked, event("DropWithdrawn", drop="flight_delay/a.csv", request="w1")]) == []
+    assert awaited([asked, failed("preprocess", "w1")]) == []
+
+
+def test_a_replay_is_answered_by_what_it_has_led_to() -> None:
+    again = {**LANDED, "data": {**LANDED["data"], "epoch": 1}}
+    ended = event("ModelEvaluated", **DROP, verdict="keep")
+    assert awaited([LANDED, PREPARED, ended, again])
+    assert awaited([LANDED, failed("preprocess", "flight_delay/a.csv"), again])
+    assert awaited([again, event("DropIgnored", **DROP, epoch=1, why="older")]) == []
+
+
 def test_every_event_that_a_function_takes_is_awaited_for() -> None:
     # A tick of the clock leads to nothing but where something was stuck.
     taken = {kind for kind, cls in EVENTS.items() if cls.topic in CONSUMERS} - {"ReconcileRequested"}

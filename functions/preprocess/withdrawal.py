@@ -1,0 +1,32 @@
+"""A drop that a person takes out of training and scoring, or puts back, and the versions that have seen it."""
+
+from __future__ import annotations
+
+from shared.contract import catalog
+from shared.lifecycle.events import DropRestored, DropWithdrawn, Event, WithdrawalRequested
+from shared.lifecycle.lineage import known_account, trained_on
+from shared.lifecycle.services import Services
+
+
+def withdraw(event: WithdrawalRequested, services: Services) -> list[Event]:
+    """Take a drop's rows out, or put them back; the same rows in another drop stay.
+
+    Raises:
+        PermanentError: there is no such drop.
+    """
+    services.warehouse.prepare(event.model, catalog.model(event.model))
+    known_account(event.drop, services)
+    # A swap of the same drop would be a conflict.
+    with services.locks.hold(f"rows/{event.model}"):
+        services.warehouse.withdraw(event.model, event.drop, withdrawn=not event.undo)
+    kind = DropRestored if event.undo else DropWithdrawn
+    return [
+        kind(
+            model=event.model,
+            drop=event.drop,
+            reason=event.reason,
+            who=event.who,
+            request=event.request,
+            versions=tuple(each.version for each in trained_on(event.drop, services)),
+        )
+    ]

@@ -1,0 +1,65 @@
+"""What came of a drop: its newest account, and the versions that were trained on its rows."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from shared.contract import catalog
+from shared.errors import PermanentError
+from shared.lifecycle.services import Services
+
+if TYPE_CHECKING:
+    from shared.adapters.registry import Version
+    from shared.adapters.warehouse import Account
+
+MOST_NEAR = 3
+
+
+def model_of(drop: str) -> str:
+    """The model that a drop's folder names.
+
+    Raises:
+        PermanentError: it names none.
+    """
+    model, slash, name = drop.partition("/")
+    if not slash or not name:
+        known = ", ".join(catalog.known_models())
+        raise PermanentError(f'"{drop[:80]}" is no drop: it is named <model>/<file>.', f"Known models: {known}.")
+    return catalog.model(model).name
+
+
+def known_account(drop: str, services: Services) -> Account:
+    """The account of a drop's newest generation.
+
+    Raises:
+        PermanentError: there is none; names the drops that are nearest.
+    """
+    model = model_of(drop)
+    account = services.warehouse.account(model, drop)
+    if account is None:
+        names = list(dict.fromkeys(each.drop for each in services.warehouse.accounts(model)))
+        raise PermanentError(f"{model} has no drop {drop[:200]!r}.", _known(drop, names))
+    return account
+
+
+def trained_on(drop: str, services: Services) -> list[Version]:
+    """The versions that count and have learned from a drop's rows, oldest first."""
+    versions = services.registry.versions(model_of(drop))
+    return [each for each in versions if each.counts and _has_seen(each, drop)]
+
+
+def _has_seen(version: Version, drop: str) -> bool:
+    return any(name == drop for name, _ in version.data_version.get("drops", []))
+
+
+def _known(drop: str, names: list[str]) -> str:
+    if not names:
+        return "It has none yet."
+    near = get_close_matches(drop, names, n=MOST_NEAR, cutoff=0.6)
+    return f"Nearest: {', '.join(near)}." if near else f"Known: {', '.join(names[:MOST_NEAR])}" + _more(names)
+
+
+def _more(names: list[str]) -> str:
+    more = len(names) - MOST_NEAR
+    return f" and {more} more." if more > 0 else "."
