@@ -26,6 +26,9 @@ MANNERS = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
+    # Behind a company's proxy, too, the servers next door are asked directly.
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
 }
 
 
