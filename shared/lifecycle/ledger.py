@@ -78,6 +78,18 @@ class Ledger:
         """Whether the work that an event asks for is done."""
         return self._storage.read(self._bucket, f"{folder_of(step, event)}/done") is not None
 
+    def last_error(self, step: str, event: Event) -> str | None:
+        """Why the work has failed when it was last tried and failed."""
+        claims = self._claims(folder_of(step, event))
+        found = (self._storage.read(self._bucket, name) for name in reversed(claims))
+        return next((claim[0]["error"] for claim in found if claim and "error" in claim[0]), None)
+
+    def unbegun(self, step: str, event: Event) -> Event:
+        """The event in the first epoch in which nobody has begun the work: so that it is done again."""
+        while self._claims(folder_of(step, event)):
+            event = replace(event, epoch=event.epoch + 1)
+        return event
+
     def decided(self) -> list[str]:
         """The folders of work that has an outbox and is not done."""
         parts: dict[str, set[str]] = {}
@@ -99,6 +111,11 @@ class Ledger:
             publish(self._adopt(folder, lease) or [])
             self._create(f"{folder}/done", {"at": self._clock(), "attempt": lease.attempt})
         return True
+
+    def _claims(self, folder: str) -> list[str]:
+        """The claims of a piece of work, the first attempt's first."""
+        claims = self._storage.names(self._bucket, f"{folder}/claim-")
+        return sorted(claims, key=lambda name: int(name.rpartition("-")[2]))
 
     def _claim(self, folder: str, seconds: float) -> Lease | None:
         """A lease on the work; None if it is done."""

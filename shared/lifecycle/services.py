@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.lifecycle import messages
-from shared.lifecycle.events import Event
+from shared.lifecycle.events import DEAD_LETTERS, Event
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from shared.adapters.bus import Bus
+    from shared.adapters.dead_letters import DeadLetters
     from shared.adapters.machines import Machines
     from shared.adapters.registry import Registry
     from shared.adapters.storage import Storage
@@ -46,6 +47,13 @@ class Services:
         from shared.adapters.bus import Bus
 
         return Bus(self.settings)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """What no attempt could handle."""
+        from shared.adapters.dead_letters import DeadLetters
+
+        return DeadLetters(self.settings, DEAD_LETTERS)
 
     @cached_property
     def warehouse(self) -> Warehouse:
