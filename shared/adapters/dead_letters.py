@@ -25,7 +25,7 @@ TRIES, TRIES_IN_CLOUD = 1, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """A dead letter; `attributes` are those of the message as it was published at first, at the moment `published`.
+    """A dead letter; `attributes` are those of the message as it was published at first, at `sent_at`.
 
     Pub/Sub does not say which id the message had then: `id` is the letter's own.
     """
@@ -35,7 +35,7 @@ class Letter:
     attributes: Mapping[str, str]
     subscription: str
     attempts: int
-    published: datetime | None
+    sent_at: datetime | None
     ack_id: str
 
 
@@ -68,7 +68,7 @@ class DeadLetters:
         with _said(self._name):
             letters = self._pull_all()
         try:
-            yield sorted(letters, key=lambda each: (each.published or datetime.max.replace(tzinfo=UTC), each.id))
+            yield sorted(letters, key=lambda each: (each.sent_at or datetime.max.replace(tzinfo=UTC), each.id))
         finally:
             with _said(self._name):
                 self._give_back(letters)
@@ -108,7 +108,7 @@ def _letter(received: ReceivedMessage) -> Letter:
         attributes=attributes,
         subscription=about.get("Subscription", ""),
         attempts=int(attempts) if attempts.isdecimal() else 0,
-        published=_moment(about.get("TopicPublishTime", "")),
+        sent_at=_moment(about.get("TopicPublishTime", "")),
         ack_id=received.ack_id,
     )
 

@@ -65,7 +65,7 @@ def _last_error(topic: str, event: Event, services: Services) -> str | None:
 
 def _first_ids(letters: Sequence[Letter], services: Services) -> dict[tuple[str, int, str], str]:
     """The ids that the messages had at first: Pub/Sub forgets them, the lifecycle log does not."""
-    times = [letter.published for letter in letters if letter.published]
+    times = [letter.sent_at for letter in letters if letter.sent_at]
     if not times:
         return {}
     try:
@@ -81,7 +81,7 @@ def _first_ids(letters: Sequence[Letter], services: Services) -> dict[tuple[str,
 
 def _print(letter: Letter) -> tuple[str, int, str]:
     """By what a message is known again."""
-    at = _milliseconds(letter.published) if letter.published else 0
+    at = _milliseconds(letter.sent_at) if letter.sent_at else 0
     return topic_of(letter.subscription), at, letter.data.decode(errors="replace")
 
 

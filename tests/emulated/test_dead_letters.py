@@ -83,7 +83,7 @@ def test_a_letter_tells_what_its_message_was(
     [letter] = letters.peek()
     assert (letter.data, letter.attributes, letter.attempts) == (POISON, {"colour": "blue"}, 5)
     assert letter.subscription == name.rpartition("/")[2]
-    assert letter.published
+    assert letter.sent_at
 
 
 def test_a_message_that_somebody_has_put_there_by_hand_is_a_letter_too(
@@ -91,7 +91,7 @@ def test_a_message_that_somebody_has_put_there_by_hand_is_a_letter_too(
 ) -> None:
     server.publish(topic, b"{", **{f"{SOURCE}DeliveryCount": "many", f"{SOURCE}TopicPublishTime": "then"})
     [letter] = letters.peek()
-    assert (letter.subscription, letter.attempts, letter.published) == ("", 0, None)
+    assert (letter.subscription, letter.attempts, letter.sent_at) == ("", 0, None)
     [known] = diagnose([letter], services())
     assert (known.topic, known.subject) == ("", f"message {letter.id}")
     assert 'no topic ""' in known.error
