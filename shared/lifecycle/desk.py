@@ -3,6 +3,8 @@
 `requests/<model>.json` in the state bucket, written by compare-and-set. A request is open from the moment it is placed
 until its verdict; its as-of time is fixed when its training starts. What asks before that joins it. A drop that asks
 later marks it `again`, and is evaluated once more at its end; requests by hand for other rows, params or dates wait.
+Whoever dies before saying what the desk answered asks once more, perhaps when other requests have come and gone: the
+page therefore keeps what it answered of late.
 """
 
 from __future__ import annotations
@@ -21,18 +23,21 @@ from shared.lifecycle.messages import from_dict, to_dict
 
 # So many trainings in a row may be set off by drops that came during the one before; then a new drop has to ask.
 MOST_IN_A_ROW = 3
+# So many answers are kept, for those who ask once more.
+REMEMBERED = 50
 LAUNCHED, JOINED, AGAIN, WAITING = "launched", "joined", "again", "waiting"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What the desk knows of one model: the open request, who waits, which drop asks again, and what it closed last."""
+    """What the desk knows of one model: what is open, who waits, which drop asks again, what it answered of late."""
 
     open: dict[str, Any] | None = None
     started: bool = False
     waiting: list[dict[str, Any]] = field(default_factory=list)
     again: dict[str, Any] | None = None
-    closed: dict[str, Any] | None = None
+    placed: list[list[Any]] = field(default_factory=list)
+    closings: list[dict[str, Any]] = field(default_factory=list)
     in_a_row: int = 0
     nonce: str = ""
 
@@ -40,6 +45,11 @@ class Page:
     def request(self) -> str | None:
         """The open request."""
         return self.open["fields"]["request"] if self.open else None
+
+    @property
+    def closed(self) -> dict[str, Any] | None:
+        """What was closed last."""
+        return self.closings[-1] if self.closings else None
 
 
 class Desk:
@@ -59,15 +69,15 @@ class Desk:
 
     def place(self, event: TrainingRequested) -> tuple[str, str | None]:
         """Hand a request in: what becomes of it, and the open request that it joins or waits for."""
-        outcome = ""
+        answer: tuple[str, str | None] = ("", None)
 
         def change(page: Page) -> Page:
-            nonlocal outcome
-            outcome, changed = _placed(page, event)
+            nonlocal answer
+            answer, changed = _answered(page, event)
             return changed
 
-        page = self._change(event.model, change)
-        return outcome, None if page.request == event.request else page.request
+        self._change(event.model, change)
+        return answer
 
     def start(self, model: str, request: str) -> None:
         """Fix the as-of time of the open request: what comes from now on is not in its rows.
@@ -89,10 +99,8 @@ class Desk:
         Closing it twice gives the same events, in case the first one who did it could not publish them.
         """
         page = self._change(model, lambda page: _closed(page, request))
-        closed = page.closed or {}
-        if closed.get("request") != request:
-            return []
-        return [*map(_unpack, closed["next"]), *self._asked_again(model, closed["again"])]
+        closed = next((each for each in reversed(page.closings) if each["request"] == request), None)
+        return [*map(_unpack, closed["next"]), *self._asked_again(model, closed["again"])] if closed else []
 
     def _asked_again(self, model: str, again: dict[str, Any] | None) -> list[Event]:
         account = self._account(model, again["drop"], again["generation"]) if again else None
@@ -129,6 +137,18 @@ class Desk:
         return (Page(**there[0]), there[1]) if there else (Page(), 0)
 
 
+def _answered(page: Page, event: TrainingRequested) -> tuple[tuple[str, str | None], Page]:
+    """What becomes of a request: the same as the first time, whatever has been closed since."""
+    for identity, outcome, other in page.placed:
+        if identity == event.identity:
+            return (outcome, other), page
+    outcome, changed = _placed(page, event)
+    other = None if changed.request == event.request else changed.request
+    # Who joins changes nothing; if it asks later, it may be told `again`, and its drop is evaluated once more.
+    placed = [*page.placed, [event.identity, outcome, other]][-REMEMBERED:]
+    return (outcome, other), page if changed == page else replace(changed, placed=placed)
+
+
 def _placed(page: Page, event: TrainingRequested) -> tuple[str, Page]:
     if page.open is None:
         return LAUNCHED, replace(page, open=_pack(event), started=False)
@@ -161,7 +181,12 @@ def _closed(page: Page, request: str) -> Page:
     again = [{**each, "fields": {**each["fields"], "epoch": each["fields"].get("epoch", 0) + 1}} for each in first]
     asks = page.again if page.in_a_row < MOST_IN_A_ROW else None
     closed = {"request": request, "next": again, "again": asks, "at": datetime.now(UTC).isoformat()}
-    return Page(waiting=rest, closed=closed, in_a_row=page.in_a_row + 1 if asks else 0)
+    return Page(
+        waiting=rest,
+        placed=page.placed,
+        closings=[*page.closings, closed][-REMEMBERED:],
+        in_a_row=page.in_a_row + 1 if asks else 0,
+    )
 
 
 def _is_plain(event: TrainingRequested) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from shared.errors import PassingError, PermanentError
 from shared.lifecycle.events import DropIgnored, DropReceived, Event
@@ -35,6 +35,8 @@ class Owner:
 class World:
     """Deliveries of one event, the clock, the bucket and the broker; `broken` are promises that did not hold."""
 
+    failures: ClassVar = {"work": [WRONG, AWAY], "publish": [AWAY]}
+
     def __init__(self, unguarded: str | None = None) -> None:
         self.now = 1_000_000.0
         self.bucket = Bucket(unguarded, on_write=self._judge_write)
@@ -52,10 +54,10 @@ class World:
         owner.actor.start()
         return owner
 
-    def actors(self) -> list[Actor]:
-        """Whoever could take a step."""
-        owners = [owner.actor for owner in self.owners if not owner.actor.is_over]
-        return [each for actor in owners for each in (actor, *actor.children) if not each.is_over]
+    @property
+    def processes(self) -> list[Actor]:
+        """All that ever were."""
+        return [owner.actor for owner in self.owners]
 
     def finish(self) -> None:
         """Let everybody come to an end without further faults, then deliver again until it is done."""
@@ -68,11 +70,6 @@ class World:
             if owner.actor.outcome:
                 break
         self._judge_end()
-
-    def bury(self) -> None:
-        """End all threads."""
-        for owner in self.owners:
-            owner.actor.kill()
 
     def _run(self, owner: Owner) -> str:
         storage = storage_of(self.bucket, lambda what: here().pause(what) or Fate.FINE, owner)

@@ -6,27 +6,16 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from shared.lifecycle import ledger
 from shared.lifecycle.ledger import DONE, Lease, Ledger
-from tests.unit.actors import Actor, Threads
-from tests.unit.bucket import FAULTS, Fate
-from tests.unit.ledger_world import AWAY, FOLDER, LEASE_SECONDS, WRONG, World
-
-PLAY = settings(
-    max_examples=150,
-    stateful_step_count=50,
-    deadline=None,
-    derandomize=True,
-    report_multiple_bugs=False,
-    suppress_health_check=list(HealthCheck),
-)
-# A mutant has to be found, not to be explained.
-HUNT = settings(PLAY, max_examples=2000, phases=[Phase.generate])
-WHO = st.integers(0, 11)
+from tests.unit.actors import Threads
+from tests.unit.bucket import Fate
+from tests.unit.ledger_world import FOLDER, LEASE_SECONDS, World
+from tests.unit.racing import HUNT, PLAY, Race, bury
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +24,8 @@ def _threads_that_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.getLogger("shared.lifecycle.ledger"), "disabled", True)
 
 
-class Race(RuleBasedStateMachine):
-    """Owners of one piece of work; each rule lets something happen to one of them."""
+class Owners(Race):
+    """Owners of one piece of work."""
 
     unguarded: str | None = None
 
@@ -44,77 +33,30 @@ class Race(RuleBasedStateMachine):
         super().__init__()
         self.world = World(self.unguarded)
 
-    def _one(self, who: int) -> Actor:
-        actors = self.world.actors()
-        return actors[who % len(actors)]
-
-    def _is_anybody_there(self) -> bool:
-        return bool(self.world.actors())
-
-    @precondition(lambda self: len(self.world.actors()) < 8)
+    @precondition(lambda self: len(self.actors()) < 8)
     @rule()
     def deliver(self) -> None:
         self.world.deliver()
-
-    @precondition(_is_anybody_there)
-    @rule(who=WHO, steps=st.integers(1, 8))
-    def go_on(self, who: int, steps: int) -> None:
-        actor = self._one(who)
-        for _ in range(steps):
-            if not actor.is_over:
-                actor.step()
-
-    @precondition(_is_anybody_there)
-    @rule(who=WHO, point=st.sampled_from(["answer", "work", "publish", "put", "get"]))
-    def go_on_to(self, who: int, point: str) -> None:
-        actor = self._one(who)
-        for _ in range(12):
-            if not actor.is_over and not actor.at.startswith(point):
-                actor.step()
-
-    @precondition(_is_anybody_there)
-    @rule(who=WHO, fate=st.sampled_from(FAULTS), end=st.sampled_from([WRONG, AWAY]))
-    def fail(self, who: int, fate: Fate, end: str) -> None:
-        actor = self._one(who)
-        actor.step({"work": end, "publish": AWAY}.get(actor.at, fate))
-
-    @precondition(_is_anybody_there)
-    @rule(who=WHO)
-    def die(self, who: int) -> None:
-        actor = self._one(who)
-        next(owner.actor for owner in self.world.owners if actor in (owner.actor, *owner.actor.children)).kill()
 
     @rule(seconds=st.sampled_from([19.0, 41.0, LEASE_SECONDS, 3 * LEASE_SECONDS]))
     def sleep(self, seconds: float) -> None:
         self.world.now += seconds
 
-    @invariant()
-    def every_promise_holds(self) -> None:
-        assert not self.world.broken
-
-    def teardown(self) -> None:
-        try:
-            if not self.world.broken:
-                self.world.finish()
-            assert not self.world.broken
-        finally:
-            self.world.bury()
-
 
 def test_every_promise_of_the_ledger_holds_whoever_dies_sleeps_or_races() -> None:
-    run_state_machine_as_test(Race, settings=PLAY)
+    run_state_machine_as_test(Owners, settings=PLAY)
 
 
-class UnguardedClaim(Race):
+class UnguardedClaim(Owners):
     unguarded = "claim-"
 
 
-class UnguardedOutbox(Race):
+class UnguardedOutbox(Owners):
     unguarded = "outbox"
 
 
 @pytest.mark.parametrize("mutant", [UnguardedClaim, UnguardedOutbox])
-def test_an_object_that_is_written_without_its_precondition_breaks_a_promise(mutant: type[Race]) -> None:
+def test_an_object_that_is_written_without_its_precondition_breaks_a_promise(mutant: type[Owners]) -> None:
     with pytest.raises(AssertionError):
         run_state_machine_as_test(mutant, settings=HUNT)
 
@@ -128,14 +70,14 @@ def test_a_part_of_the_protocol_that_is_left_out_breaks_a_promise(
 ) -> None:
     monkeypatch.setattr(owner, name, lambda *_: None)
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(Race, settings=HUNT)
+        run_state_machine_as_test(Owners, settings=HUNT)
 
 
 @pytest.fixture(name="world")
 def _world() -> Iterator[World]:
     world = World()
     yield world
-    world.bury()
+    bury(world)
 
 
 def test_a_taker_that_was_asleep_finds_the_heartbeat_that_came_meanwhile(world: World) -> None:
@@ -172,7 +114,7 @@ def test_a_heartbeat_gets_through_whatever_became_of_the_ones_before(fates: list
     heart.step()
     heart.run_to("beat")
     claim = world.bucket.body(f"{FOLDER}/claim-1")
-    world.bury()
+    bury(world)
     assert claim is not None
     assert claim["until"] == world.now + LEASE_SECONDS
 
@@ -188,5 +130,5 @@ def test_a_lost_response_is_no_lost_race(fates: list[Fate]) -> None:
         elif owner.actor.at != "join" and not owner.actor.is_over:
             owner.actor.step()
     owner.actor.finish()
-    world.bury()
+    bury(world)
     assert (owner.actor.outcome, owner.attempt, world.broken) == (DONE, 1, [])
