@@ -21,7 +21,6 @@ from tests.emulated.endpoint import Endpoint
 from tests.emulated.pubsub_servers import QUICK, PubSub
 from tests.emulated.state_fixtures import SETTINGS
 
-pytest_plugins = ["tests.emulated.state_fixtures"]
 POISON = b'{"model": "taxi_fare"}'
 AT = "2026-01-02T03:04:05.678+00:00"
 SOURCE = "CloudPubSubDeadLetterSource"

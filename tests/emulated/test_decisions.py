@@ -17,8 +17,6 @@ from shared.lifecycle.desk import AGAIN, JOINED, LAUNCHED, WAITING, Desk
 from shared.lifecycle.events import DataPrepared, TrainingRequested
 from tests.emulated.state_fixtures import BUCKET
 
-pytest_plugins = ["tests.emulated.state_fixtures"]
-
 MODEL = "taxi_fare"
 DROP = f"{MODEL}/may.csv"
 

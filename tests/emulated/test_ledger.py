@@ -13,7 +13,6 @@ from shared.lifecycle.events import DropIgnored, DropReceived, Event, StepFailed
 from shared.lifecycle.ledger import DONE, REPEATED, Ledger, folder_of
 from tests.emulated.state_fixtures import BUCKET
 
-pytest_plugins = ["tests.emulated.state_fixtures"]
 ASKED = DropReceived(bucket="l", name="taxi_fare/may.csv", generation=1, story="taxi_fare/may.csv")
 SAID = DropIgnored(model="taxi_fare", drop="taxi_fare/may.csv", generation=1, why="of a test")
 

@@ -12,8 +12,6 @@ from shared.errors import PassingError
 from shared.lifecycle.lock import Locks
 from tests.emulated.state_fixtures import BUCKET
 
-pytest_plugins = ["tests.emulated.state_fixtures"]
-
 
 def test_of_eight_at_the_same_moment_one_after_the_other_holds_it(storage: Storage) -> None:
     locks = Locks(storage, BUCKET, sleep=lambda _: time.sleep(0.01))

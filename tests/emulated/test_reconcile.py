@@ -15,7 +15,6 @@ from shared.lifecycle.ledger import Ledger
 from shared.lifecycle.services import Services
 from tests.emulated.state_fixtures import SETTINGS
 
-pytest_plugins = ["tests.emulated.state_fixtures"]
 ASKED = ReconcileRequested(request="1")
 REQUEST = TrainingRequested(model="taxi_fare", request="one", story="taxi_fare/may.csv")
 RECEIVED = DropReceived(bucket="l", name="taxi_fare/may.csv", generation=1, story="taxi_fare/may.csv")

@@ -7,8 +7,6 @@ import pytest
 from shared.adapters.storage import Storage
 from tests.emulated.state_fixtures import BUCKET
 
-pytest_plugins = ["tests.emulated.state_fixtures"]
-
 
 def test_a_proxy_to_the_internet_is_not_asked_for_the_laptop(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
