@@ -64,11 +64,14 @@ class Storage:
         object is read, and what one wrote oneself counts as written. Bodies that may race therefore hold a nonce.
         """
         from google.api_core.exceptions import PreconditionFailed
+        from google.cloud.storage.retry import DEFAULT_RETRY
 
+        # An object takes an update a second: the usual wait, which doubles from a second on, is mostly far too long.
+        retry = DEFAULT_RETRY.with_delay(initial=0.3, multiplier=1.5, maximum=10.0)
         text = json.dumps(body, separators=(",", ":"), sort_keys=True)
         blob = self._client.bucket(bucket).blob(name)
         try:
-            blob.upload_from_string(text, content_type="application/json", if_generation_match=generation)
+            blob.upload_from_string(text, content_type="application/json", if_generation_match=generation, retry=retry)
         except PreconditionFailed:
             there = self.read(bucket, name)
             return there[1] if there and there[0] == json.loads(text) else None

@@ -115,7 +115,7 @@ class Blob:
     name: str
     generation: int = 0
 
-    def upload_from_string(self, text: str, *, content_type: str, if_generation_match: int) -> None:
+    def upload_from_string(self, text: str, *, content_type: str, if_generation_match: int, **_: Any) -> None:
         content, by = self.client.content, self.client.by
         written = self.client.ask(f"put {self.name}", lambda: content.put(self.name, text, if_generation_match, by))
         if written is None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
+from shared.adapters.storage import Storage
+from shared.errors import PassingError
 from shared.lifecycle import ledger
 from shared.lifecycle.ledger import DONE, Lease, Ledger
 from tests.unit.actors import Threads
 from tests.unit.bucket import Fate
-from tests.unit.ledger_world import FOLDER, LEASE_SECONDS, World
+from tests.unit.ledger_world import FOLDER, LEASE_SECONDS, Owner, World
 from tests.unit.racing import HUNT, PLAY, Race, bury
 
 
@@ -80,7 +83,8 @@ def _world() -> Iterator[World]:
     bury(world)
 
 
-def test_a_taker_that_was_asleep_finds_the_heartbeat_that_came_meanwhile(world: World) -> None:
+def take_over_half_asleep(world: World) -> tuple[Owner, Owner]:
+    """A taker has read the claim; before it judges, a heartbeat comes, and the lease that it has read runs out."""
     first, second = world.deliver(), world.deliver()
     first.actor.run_to("work")
     world.now += LEASE_SECONDS - 10
@@ -93,10 +97,25 @@ def test_a_taker_that_was_asleep_finds_the_heartbeat_that_came_meanwhile(world: 
     heart.run_to("beat")
     world.now += 20
     second.actor.finish()
-    assert second.actor.error is not None
-    assert second.attempt == 0, "it overtook a living lease"
     first.actor.finish()
-    assert (first.actor.outcome, world.broken) == (DONE, [])
+    return first, second
+
+
+def test_a_taker_that_was_asleep_finds_the_heartbeat_that_came_meanwhile(world: World) -> None:
+    first, second = take_over_half_asleep(world)
+    assert isinstance(second.actor.error, PassingError)
+    assert (first.actor.outcome, second.attempt, world.broken) == (DONE, 0, [])
+
+
+def test_a_taker_that_only_looks_overtakes_a_living_lease(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Storage.replace
+
+    def only_looks(self: Storage, bucket: str, name: str, body: dict[str, Any], *, generation: int) -> int | None:
+        return 1 if "taker" in body else replace(self, bucket, name, body, generation=generation)
+
+    monkeypatch.setattr(Storage, "replace", only_looks)
+    take_over_half_asleep(world)
+    assert "attempt 2 overtook a living lease" in world.broken
 
 
 @settings(PLAY, max_examples=100)
