@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks import pubsub_clients, running
@@ -78,7 +79,7 @@ def chained_http(folder: Path) -> Iterator[Run]:
             command = running.function_command(HERE / "chained" / "main.py", "chained", "http", port)
             block.enter_context(running.process(*command, env={"NEXT_URL": url, "WORKERS": "1", "THREADS": "4"}))
         for port in ports:
-            running.wait_until(lambda port=port: running.answers(port))
+            running.wait_until(partial(running.answers, port))
         yield lambda: urllib.request.urlopen(urls[0], b"{}", timeout=60).close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from shared.lifecycle.events import (
     DataPrepared,
     DropReceived,
@@ -18,8 +20,11 @@ MODEL = "taxi_fare"
 
 def prepare(event: DropReceived, services: Services) -> list[Event]:
     """A drop is said to be clean."""
-    counts = {"accepted": 1, "rejected": 0, "duplicate": 0}
-    span = {"first_event_time": "2013-01-01T00:00:00+00:00", "last_event_time": "2013-02-01T00:00:00+00:00"}
+    counts: dict[str, Any] = {"accepted": 1, "rejected": 0, "duplicate": 0}
+    span: dict[str, Any] = {
+        "first_event_time": "2013-01-01T00:00:00+00:00",
+        "last_event_time": "2013-02-01T00:00:00+00:00",
+    }
     return [DataPrepared(model=MODEL, drop=event.name, generation=event.generation, **counts, **span)]
 
 
