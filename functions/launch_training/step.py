@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from shared.contract import catalog
 from shared.contract.params import with_defaults
+from shared.errors import PermanentError
 from shared.lifecycle.desk import AGAIN, JOINED, LAUNCHED, WAITING
 from shared.lifecycle.events import Event, TrainingRequested, TrainingScheduled
+from shared.lifecycle.ledger import failure
 from shared.lifecycle.messages import to_dict
 from shared.lifecycle.services import Services
 
@@ -29,7 +31,11 @@ def launch(event: TrainingRequested, services: Services) -> list[Event]:
         return [_scheduled(event, PLANNED, _plan(event, services))]
     outcome, other = services.desk.place(event)
     if outcome == LAUNCHED:
-        services.machines.launch(event.machine, {"event": to_dict(event), "story": event.story})
+        try:
+            services.machines.launch(event.machine, {"event": to_dict(event), "story": event.story})
+        except PermanentError as error:
+            # There is nowhere to train: the request must not stay open for ever.
+            return [failure("launch_training", event, error), *services.desk.close(event.model, event.request)]
     why = f"{event.machine} trains it: {event.reason}" if outcome == LAUNCHED else WHY[outcome].format(other=other)
     return [_scheduled(event, outcome, why, other)]
 

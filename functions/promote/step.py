@@ -24,17 +24,27 @@ from shared.lifecycle.events import (
     PromotionRequested,
     RollbackRequested,
 )
+from shared.lifecycle.ledger import failure
 from shared.lifecycle.services import Services
 
 
 def decide(event: ModelTrained, services: Services) -> list[Event]:
     """Judge a challenger by MLflow's metrics; end its request, and let go on what waited for that."""
+    try:
+        told: list[Event] = _decided(event, services)
+    except PermanentError as error:
+        # Nobody will ever judge it: what waits behind it must not wait for ever.
+        told = [failure("promote", event, error)]
+    return [*told, *services.desk.close(event.model, event.request)]
+
+
+def _decided(event: ModelTrained, services: Services) -> list[Event]:
     spec = catalog.model(event.model)
     version = services.registry.version(event.model, event.version)
     if not version.counts:
         raise PermanentError(f"version {event.version} of {event.model} is {version.status} and cannot be judged.")
     decision = services.decisions.decide(event.model, _cause(event), lambda champion: _judged(spec, version, champion))
-    return [*_settle(decision, services), *services.desk.close(event.model, event.request)]
+    return _settle(decision, services)
 
 
 def roll_back(event: RollbackRequested, services: Services) -> list[Event]:
