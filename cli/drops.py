@@ -43,7 +43,7 @@ def drop(
     follow(services, story, of_generation(generation), timeout_seconds=timeout)
     story.refuse_unended()
     report = report_of(services, story, model, generation)
-    show_json(report) if as_json else _show(report)
+    show_json(report) if as_json else show_outcome(report)
     return None
 
 
@@ -113,7 +113,8 @@ def _show_dropped(object_name: str, generation: int, *, as_json: bool) -> None:
         say(f"What becomes of it: tidewheel timeline --story {object_name}")
 
 
-def _show(report: dict[str, Any]) -> None:
+def show_outcome(report: dict[str, Any]) -> None:
+    """What became of a drop, for people."""
     columns = ("drop", "outcome", *COUNTS)
     seconds = report["events"][-1]["after_seconds"]
     show_table(f"The story ended after {seconds:.1f} s", columns, [[report[name] for name in columns]])

@@ -11,7 +11,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import demo, drops, logs, messages, stack, status, timeline
+from cli import (
+    dead_letters,
+    demo,
+    drops,
+    logs,
+    messages,
+    rejects,
+    replays,
+    stack,
+    status,
+    timeline,
+    why,
+    withdrawals,
+)
 from cli.output import WrongArgument, say
 from shared.errors import TidewheelError
 
@@ -78,6 +91,11 @@ COMMANDS: list[tuple[Callable[..., None], str, str]] = [
     (timeline.timeline, "timeline", "timeline flight_delay --follow"),
     (status.status, "status", "status --json"),
     (logs.logs, "logs", "logs evaluate --follow"),
+    (rejects.rejects, "rejects", "rejects flight_delay/flights_2013-01.csv --csv rejects.csv"),
+    (withdrawals.withdraw, "withdraw", 'withdraw flight_delay/flights_2013-01.csv --reason "the clock was wrong"'),
+    (why.why, "why", "why --drop flight_delay/flights_2013-01.csv"),
+    (replays.replay, "replay", "replay flight_delay/flights_2013-01.csv --wait"),
+    (dead_letters.dead_letters, "dead-letters", "dead-letters --redrive"),
 ]
 for _function, _name, _example in COMMANDS:
     app.command(_name, epilog=f"\b\nExample:\n  tidewheel {_example}")(_function)

@@ -52,7 +52,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
         table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_short)
     for row in rows:
         # What a file or a message says is no markup.
-        table.add_row(*(Text(shown(value)) for value in row))
+        table.add_row(*(Text(visible(shown(value))) for value in row))
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         # A pipe has no width: nothing is folded there that is not very long.
@@ -60,6 +60,11 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     with console.capture() as drawn:
         console.print(table)
     print("\n".join(line.rstrip() for line in drawn.get().splitlines()), flush=True)
+
+
+def visible(text: str) -> str:
+    """What a file or a message says, without what would steer a terminal, or show it in another order."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def shown(value: Any) -> str:

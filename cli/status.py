@@ -34,7 +34,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 
 def report_now() -> Report:
     """Everything that `status` tells, as one object; what could not be asked is in `notes`."""
-    report: Report = {"stack": "down", "models": {}, "open": [], "failures": [], "parts": [], "notes": []}
+    report: Report = {"stack": "down", "models": {}, "open": [], "failures": [], "dead_letters": None, "parts": []}
+    report["notes"] = []
     if place.is_laptop():
         _add_stack(report)
     else:
@@ -81,6 +82,7 @@ def _add_lifecycle(report: Report, services: Services) -> None:
     report["open"] = [page for model in report["models"].values() if (page := model.pop("open"))] + _untold(events)
     report["failures"] = [_failure(event) for event in reversed(events) if event["event"] == "StepFailed"]
     report["failures"] = report["failures"][:MOST_FAILURES]
+    report["dead_letters"] = ask("pubsub", lambda: len(services.dead_letters.peek()), None)
     report["notes"] += [f"{name} is not up." for name in sorted(away) if not any(name in n for n in report["notes"])]
 
 
@@ -146,6 +148,8 @@ def _show(report: Report) -> None:
         for each in report["failures"][:MOST_SHOWN]:
             print(f" {each['time'][:19]}  {each['step']}, {each['about']}: {each['error']} {each['remedy'] or ''}")
         print()
+    if report["dead_letters"]:
+        print(f"Dead letters: {report['dead_letters']}. See tidewheel dead-letters.", end="\n\n")
     if report["parts"]:
         _show_parts(report)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from cli.output import shown
+from cli.output import shown, visible
 from shared.lifecycle.story import Told
 
 Said = Callable[[Mapping[str, Any]], str]
@@ -16,7 +16,7 @@ def line(event: Told, began: datetime | None = None) -> str:
     """An event; its time is how long after the beginning it came, or else the clock's."""
     when = datetime.fromisoformat(event["time"])
     clock = f"{when.astimezone():%Y-%m-%d %H:%M:%S}" if began is None else f"+{(when - began).total_seconds():6.1f} s"
-    return f"{clock}  {event['event'] or event['topic']:18} {about(event)}: {what(event)}"
+    return f"{clock}  {event['event'] or event['topic']:18} {visible(f'{about(event)}: {what(event)}')}"
 
 
 def about(event: Told) -> str:

@@ -115,6 +115,10 @@ class BigQuery:
 
     def run(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         """Run a statement or script to its end and return the last one's rows; `values` are its query parameters."""
+        return list(self.stream(sql, **values))
+
+    def stream(self, sql: str, **values: Any) -> Iterator[dict[str, Any]]:
+        """As `run`, but the rows come page by page, for as long as they are asked for."""
         from google.cloud.bigquery import QueryJobConfig
         from google.cloud.bigquery.retry import DEFAULT_RETRY
 
@@ -123,7 +127,7 @@ class BigQuery:
         with passing():
             # Not query_and_wait: with the emulator it takes a failed query for an empty answer.
             job = self.client.query(sql, job_config=config, retry=retry, job_retry=None)
-            return [dict(row.items()) for row in job.result(retry=retry, job_retry=None)]
+            yield from (dict(row.items()) for row in job.result(retry=retry, job_retry=None))
 
     def fetch(self, sql: str, **values: Any) -> pa.Table:
         """The rows of a SELECT as Arrow, in no order, by way of a short-lived table.

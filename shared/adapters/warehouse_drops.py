@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -119,11 +119,27 @@ class Drops(Tables):
         found = self.bigquery.run(sql, model=model, digest=digest, drop=drop)
         return found[0]["drop"] if found else None
 
-    def rejects(self, model: str, drop: str, *, limit: int = 100) -> list[dict[str, Any]]:
-        """Rows that were kept aside, with line, raw text and reason, by line."""
+    def rejects(
+        self, model: str, drop: str, *, generation: int | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Rows that were kept aside, with line, raw text and reason, by line; of all generations, or of one."""
+        which, values = _of_drop(drop, generation)
         table = self.bigquery.name(f"{model}_rejects")
-        sql = f"SELECT {names(REJECTS)} FROM {table} WHERE _drop = @drop ORDER BY _generation DESC, line LIMIT @limit"
-        return self.bigquery.run(sql, drop=drop, limit=limit)
+        sql = f"SELECT {names(REJECTS)} FROM {table} WHERE {which} ORDER BY _generation DESC, line LIMIT @limit"
+        return self.bigquery.run(sql, **values, limit=limit)
+
+    def every_reject(self, model: str, drop: str, generation: int) -> Iterator[dict[str, Any]]:
+        """All rows of a generation that were kept aside, by line, as they come."""
+        which, values = _of_drop(drop, generation)
+        sql = f"SELECT {names(REJECTS)} FROM {self.bigquery.name(f'{model}_rejects')} WHERE {which} ORDER BY line"
+        return self.bigquery.stream(sql, **values)
+
+    def reject_reasons(self, model: str, drop: str, generation: int) -> dict[str, int]:
+        """How many rows of a generation were kept aside for each reason, or for several in one text."""
+        which, values = _of_drop(drop, generation)
+        table = self.bigquery.name(f"{model}_rejects")
+        sql = f"SELECT reason, COUNT(*) AS counted FROM {table} WHERE {which} GROUP BY reason ORDER BY counted DESC"
+        return {row["reason"]: row["counted"] for row in self.bigquery.run(sql, **values)}
 
     def _accounts(self, which: str, **values: Any) -> list[Account]:
         sql = f"SELECT {names(DROPS)} FROM {self.bigquery.name('drops')} WHERE model = @model AND {which}"
@@ -147,6 +163,12 @@ class Drops(Tables):
             "rejects": self.bigquery.name(f"{model}_rejects"),
             "reject_columns": names(REJECTS),
         }
+
+
+def _of_drop(drop: str, generation: int | None) -> tuple[str, dict[str, Any]]:
+    if generation is None:
+        return "_drop = @drop", {"drop": drop}
+    return "_drop = @drop AND _generation = @generation", {"drop": drop, "generation": generation}
 
 
 class _Attempt:

@@ -56,8 +56,14 @@ def _has_seen(version: Version, drop: str) -> bool:
 def _known(drop: str, names: list[str]) -> str:
     if not names:
         return "It has none yet."
-    near = get_close_matches(drop, names, n=MOST_NEAR, cutoff=0.6)
-    return f"Nearest: {', '.join(near)}." if near else f"Known: {', '.join(names[:MOST_NEAR])}" + _more(names)
+    # The folder is the same for all, and would make them all alike.
+    files = {name.partition("/")[2]: name for name in names}
+    near = get_close_matches(drop.partition("/")[2], files, n=MOST_NEAR, cutoff=0.6)
+    return (
+        f"Nearest: {', '.join(files[each] for each in near)}."
+        if near
+        else f"Known: {', '.join(names[:MOST_NEAR])}" + _more(names)
+    )
 
 
 def _more(names: list[str]) -> str:

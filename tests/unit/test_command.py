@@ -45,8 +45,9 @@ def refused(result: Result, *words: str, code: int = 2) -> None:
         assert word in result.stderr
 
 
-def test_the_command_does_what_the_issue_lists() -> None:
-    assert NAMES == ["up", "down", "env", "demo", "drop", "train", "publish", "timeline", "status", "logs"]
+def test_the_command_does_what_the_issues_list() -> None:
+    listed = {"up", "down", "env", "demo", "drop", "train", "publish", "timeline", "status", "logs"}
+    assert listed | {"rejects", "withdraw", "why", "replay", "dead-letters"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
