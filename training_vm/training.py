@@ -13,6 +13,7 @@ from shared.contract import catalog
 from shared.contract.params import with_defaults
 from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
+from shared.lifecycle import crash
 from shared.lifecycle.events import Event, ModelTrained, TrainingRequested
 from shared.lifecycle.services import Services
 from training_vm import record
@@ -42,10 +43,12 @@ def train(event: TrainingRequested, services: Services) -> list[Event]:
     log.info("Training %s for request %s: %s", event.model, event.request, event.reason)
     threading.Thread(target=services.registry.warm_up, name="imports", daemon=True).start()
     services.desk.start(event.model, event.request)
+    crash.point("train.started")
     services.warehouse.prepare(event.model, spec)
     data = _pin(event, spec, services)
     rows = _training_rows(spec, data, services)
     fitted = _fit(spec, params, rows)
+    crash.point("train.fitted")
     champion = _champion(event.model, services)
     scores = _compare(spec, _judged_rows(event, spec, data, services), fitted, champion)
     metrics = {**fitted.metrics, **scores, "duration_seconds": time.monotonic() - begun}
@@ -155,6 +158,8 @@ def _keep(training: Training, pipeline: Pipeline, rows: pd.DataFrame, services: 
     patiently(lambda: registry.log_data(run, training.data.to_dict()))
     patiently(lambda: registry.log_json(run, "environment", record.environment()))
     version = patiently(lambda: registry.register(spec.name, spec, run, pipeline, sample, profile=kept, tags=tags))
+    crash.point("train.registered")
     patiently(lambda: registry.finish(run))
+    crash.point("train.finished")
     log.info("Logged and registered in %.2f s", time.monotonic() - begun)
     return version, run

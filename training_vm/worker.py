@@ -24,7 +24,7 @@ from training_vm.training import train
 log = logging.getLogger(__name__)
 STEP = "train"
 # Of a machine that dies, the next one has to wait for this long; the heart beats three times as often.
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = float(os.environ.get("TIDEWHEEL_LEASE_SECONDS", "30"))
 DEADLINE_SECONDS = 3600.0
 
 

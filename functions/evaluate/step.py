@@ -11,6 +11,7 @@ from functions.evaluate.turn import await_turn
 from shared.contract import catalog
 from shared.contract.spec import ModelSpec
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, worth_training
+from shared.lifecycle import crash
 from shared.lifecycle.events import DataPrepared, Event, ModelEvaluated, TrainingRequested, request_id
 from shared.lifecycle.services import Services
 
@@ -106,10 +107,12 @@ def _record(event: DataPrepared, spec: ModelSpec, version: Version, scored: Scor
     }
     parts = [{"slice": name, "value": value, "rows": rows} for name, (rows, value) in scored.slices.items()]
     services.warehouse.append_evaluations([{**same, **part} for part in [whole, *parts]])
+    crash.point("evaluate.appended")
     metrics = {metric: scored.score, f"baseline_{metric}": scored.baseline, "skill": scored.skill}
     metrics |= {"rows": float(scored.rows)} | {f"psi_{name}": value for name, value in scored.drift.items()}
     metrics |= {f"{metric}_slice_{name}": value for name, (_, value) in scored.slices.items()}
     services.registry.record_evaluation(event.model, version.version, event.drop, event.generation, metrics)
+    crash.point("evaluate.recorded")
 
 
 def _skills(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.contract import catalog
 from shared.contract.params import with_defaults
 from shared.errors import PermanentError
+from shared.lifecycle import crash
 from shared.lifecycle.desk import AGAIN, JOINED, LAUNCHED, WAITING
 from shared.lifecycle.events import Event, TrainingRequested, TrainingScheduled
 from shared.lifecycle.ledger import failure
@@ -30,12 +31,14 @@ def launch(event: TrainingRequested, services: Services) -> list[Event]:
     if event.dry_run:
         return [_scheduled(event, PLANNED, _plan(event, services))]
     outcome, other = services.desk.place(event)
+    crash.point("launch_training.placed")
     if outcome == LAUNCHED:
         try:
             services.machines.launch(event.machine, {"event": to_dict(event), "story": event.story})
         except PermanentError as error:
             # There is nowhere to train: the request must not stay open for ever.
             return [failure("launch_training", event, error), *services.desk.close(event.model, event.request)]
+        crash.point("launch_training.launched")
     why = f"{event.machine} trains it: {event.reason}" if outcome == LAUNCHED else WHY[outcome].format(other=other)
     return [_scheduled(event, outcome, why, other)]
 

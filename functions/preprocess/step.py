@@ -16,6 +16,7 @@ from shared.contract import catalog
 from shared.contract.cleaning import Cleaned, clean
 from shared.contract.refusal import Refusal
 from shared.contract.spec import ModelSpec
+from shared.lifecycle import crash
 from shared.lifecycle.events import DataPrepared, DropIgnored, DropReceived, Event
 from shared.lifecycle.services import Services
 
@@ -88,8 +89,10 @@ def _swapped(drop: _Drop, cleaned: Cleaned) -> Event:
     event, warehouse = drop.event, drop.services.warehouse
     with _staged(drop, cleaned.rows_file) as rows, _staged(drop, cleaned.rejects_file) as rejects:
         account = _account(drop, cleaned)
+        crash.point("preprocess.staged")
         with drop.services.locks.hold(f"rows/{event.model}"):
             swapped = warehouse.swap(event.model, drop.spec, account=account, rows_uri=rows, rejects_uri=rejects)
+            crash.point("preprocess.swapped")
     if not swapped:
         return _ignored(event, LATE)
     return DataPrepared(

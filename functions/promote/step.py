@@ -14,6 +14,7 @@ from shared.contract import catalog
 from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
 from shared.evaluation.policy import Verdict, judge
+from shared.lifecycle import crash
 from shared.lifecycle.decisions import BY_HAND, KEEP, NOT_ENOUGH, PROMOTE, ROLLBACK, Decision
 from shared.lifecycle.events import (
     Event,
@@ -35,7 +36,9 @@ def decide(event: ModelTrained, services: Services) -> list[Event]:
     except PermanentError as error:
         # Nobody will ever judge it: what waits behind it must not wait for ever.
         told = [failure("promote", event, error)]
-    return [*told, *services.desk.close(event.model, event.request)]
+    following = services.desk.close(event.model, event.request)
+    crash.point("promote.closed")
+    return [*told, *following]
 
 
 def _decided(event: ModelTrained, services: Services) -> list[Event]:
@@ -121,9 +124,11 @@ def _by_hand(event: PersonRequest, champion: int | None, target: int, verdict: s
 
 def _settle(decision: Decision, services: Services) -> list[Event]:
     """Let MLflow's alias follow the log, and say what was decided."""
+    crash.point("promote.decided")
     standing = services.decisions.champion(decision.model)
     if standing is not None and services.registry.champion_alias(decision.model) != standing:
         services.registry.set_champion(decision.model, standing)
+        crash.point("promote.alias")
     kind = ModelKept if decision.verdict in (KEEP, NOT_ENOUGH) else ModelPromoted
     return [
         kind(

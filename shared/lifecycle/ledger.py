@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import threading
 import time
@@ -32,11 +33,12 @@ from typing import Any
 
 from shared.adapters.storage import Storage
 from shared.errors import LostLease, PassingError, PermanentError
+from shared.lifecycle import crash
 from shared.lifecycle.events import EVENTS, Event, StepFailed
 from shared.lifecycle.messages import from_dict, to_dict
 
 log = logging.getLogger(__name__)
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = float(os.environ.get("TIDEWHEEL_LEASE_SECONDS", "60"))
 DONE, REPEATED = "done", "repeated"
 Work = Callable[[], Sequence[Event]]
 Publish = Callable[[Sequence[Event]], None]
@@ -69,9 +71,15 @@ class Ledger:
             self._create(f"{folder}/repeat-{_slug(message_id or uuid.uuid4().hex)}", {"at": self._clock()})
             return REPEATED
         with lease:
-            announced = self._adopt(folder, lease) or self._do(step, event, work, lease, folder)
+            crash.point(f"{step}.claimed")
+            announced = self._adopt(folder, lease)
+            if announced is None:
+                announced = self._do(step, event, work, lease, folder)
+            crash.point(f"{step}.outbox")
             publish(announced)
+            crash.point(f"{step}.published")
             self._create(f"{folder}/done", {"at": self._clock(), "attempt": lease.attempt})
+            crash.point(f"{step}.done")
         return DONE
 
     def is_done(self, step: str, event: Event) -> bool:
@@ -152,6 +160,7 @@ class Ledger:
             events = [_inherit(each, event) for each in work()]
         except PermanentError as error:
             events = [_inherit(failure(step, event, error), event)]
+        crash.point(f"{step}.worked")
         lease.check()
         body = {"owner": lease.nonce, "events": [_pack(each) for each in events]}
         if self._create(f"{folder}/outbox", body) is None:

@@ -6,6 +6,7 @@ by the transaction, which looks at the drop's generation itself.
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from shared.adapters.storage import Storage
 from shared.errors import PassingError
 
-LEASE_SECONDS = 120.0
+LEASE_SECONDS = float(os.environ.get("TIDEWHEEL_LOCK_SECONDS", "120"))
 PATIENCE_SECONDS = 45.0
 PAUSE_SECONDS = 0.25
 
