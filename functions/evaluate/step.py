@@ -39,9 +39,8 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     spec = catalog.model(event.model)
     accounts = await_turn(event, services)
     champion = services.decisions.champion(event.model)
-    if event.same_as:
-        same = Verdict(KEEP, f"It has the same bytes as {event.same_as}, which was evaluated already.")
-        return [_evaluated(event, champion, None, same)]
+    if passed_over := _passed_over(event, accounts):
+        return [_evaluated(event, champion, None, passed_over)]
     if champion is None:
         return _with_request(event, None, None, _worth(spec, event))
     version = services.registry.version(event.model, champion)
@@ -50,6 +49,15 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     skills = _skills(event, spec, champion, accounts, services)
     verdict = _worth(spec, event, version, skills, scored)
     return _with_request(event, champion, scored, _rested(verdict, spec, event, services))
+
+
+def _passed_over(event: DataPrepared, accounts: list[Account]) -> Verdict | None:
+    """What is said of a drop that nothing is to be learned from."""
+    if event.same_as:
+        return Verdict(KEEP, f"It has the same bytes as {event.same_as}, which was evaluated already.")
+    if (event.drop, event.generation) in {(each.drop, each.generation) for each in accounts if each.withdrawn}:
+        return Verdict(KEEP, "It is withdrawn, so that nobody is scored on it.")
+    return None
 
 
 def _rested(verdict: Verdict, spec: ModelSpec, event: DataPrepared, services: Services) -> Verdict:
@@ -120,7 +128,7 @@ def _skills(
 ) -> list[float]:
     """The champion's skill on the latest drops in data time, this one last."""
     until = datetime.fromisoformat(event.last_event_time)
-    ends = {account.drop: account.last_event for account in accounts}
+    ends = {account.drop: account.last_event for account in accounts if not account.withdrawn}
     found: dict[tuple[datetime, str], float] = {}
     for row in services.warehouse.evaluations(event.model):
         is_mine = row["version"] == champion and row["metric"] == spec.metric.name and row["slice"] is None

@@ -120,9 +120,20 @@ def test_a_withdrawn_drop_leaves_and_the_same_rows_in_another_stay(
     assert "It is withdrawn" in tidewheel("why", "--drop", FIRST).stdout
     states = {each["drop"]: each["state"] for each in tidewheel.json("why", MODEL, 1)["drops"]}
     assert states == {FIRST: "withdrawn"}
+    again = tidewheel.json("replay", FIRST, "--wait")["events"]
+    assert "It is withdrawn" in next(event for event in again if event["event"] == "ModelEvaluated")["data"]["why"]
+    assert current(laptop) == {SECOND: half}, "a replay puts nothing back"
     tidewheel("withdraw", FIRST, "--reason", "it was not", "--undo")
     assert current(laptop) == {FIRST: half, SECOND: half}
     assert tidewheel.json("why", "--drop", FIRST)["in_use"] == taxis[FIRST]["generation"]
+
+
+def test_a_mistake_in_a_withdrawal_by_hand_is_announced(laptop: Laptop, taxis: Any) -> None:
+    asked = {"model": MODEL, "drop": f"{MODEL}/frist.csv", "reason": "no"}
+    [story] = laptop.services.bus.publish([("withdrawal-requested", json.dumps(asked).encode(), {})])
+    failed = laptop.story(story, "StepFailed")[-1]
+    assert (failed["step"], failed["about"]) == ("preprocess", story)
+    assert f"Nearest: {FIRST}" in failed["remedy"]
 
 
 def test_a_version_is_explained_back_to_its_files(laptop: Laptop, tidewheel: Command, taxis: Any) -> None:
