@@ -77,7 +77,7 @@ class Ledger:
                 announced = self._do(step, event, work, lease, folder)
             crash.point(f"{step}.outbox")
             publish(announced)
-            crash.point(f"{step}.published")
+            crash.point(f"{step}.announced")
             self._create(f"{folder}/done", {"at": self._clock(), "attempt": lease.attempt})
             crash.point(f"{step}.done")
         return DONE
