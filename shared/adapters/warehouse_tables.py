@@ -87,22 +87,22 @@ class Tables:
 
     def __init__(self, settings: Settings) -> None:
         self.bigquery = BigQuery(settings)
-        self._prepared: set[str] = set()
+        self._prepared: dict[str, list[Field]] = {}
 
     def prepare(self, model: str, spec: ModelSpec) -> None:
-        """Make the tables and the function of a model when they are missing; two questions, and once per process.
+        """Make what is missing of a model: its tables and its function; two questions, once per process and contract.
 
         Raises:
             PermanentError: the table there differs by more than added nullable columns.
         """
-        if model in self._prepared:
+        if self._prepared.get(model) == row_fields(spec):
             return
         if not self._is_ready(model, spec):
             self.prepare_common()
             self._ensure(rejects_table(self.bigquery, model))
             self._ensure(rows_table(self.bigquery, model, spec))
             self.bigquery.run(self._create_current(model, spec))
-        self._prepared.add(model)
+        self._prepared[model] = row_fields(spec)
 
     def prepare_common(self) -> None:
         """Make the tables that belong to no model; also for whoever writes before the first drop."""

@@ -449,6 +449,18 @@ def test_preparing_what_is_prepared_asks_two_questions_and_then_none(
     assert asked == ["GET", "GET"]
 
 
+def test_a_process_that_has_prepared_a_model_widens_its_table_once_the_file_is_edited(
+    settings: Settings, model: str
+) -> None:
+    warehouse = Warehouse(settings)
+    warehouse.prepare(model, SPEC)
+    wider = spec_of([*COLUMNS, Column("tip", FLOAT64, nullable=True)])
+    warehouse.prepare(model, wider)
+    assert "tip" in [
+        field.name for field in warehouse.bigquery.client.get_table(f"{PROJECT}.tidewheel.{model}_rows").schema
+    ]
+
+
 def test_the_request_for_a_rows_table_asks_for_partitions_that_must_be_named(warehouse: Warehouse) -> None:
     asked = rows_table(warehouse.bigquery, "m", SPEC).to_api_repr()
     assert asked["timePartitioning"] == {"type": "DAY", "field": "at"}
