@@ -105,9 +105,17 @@ def _fitted(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> P
         raise
     except Exception as error:
         # The user's code and the user's params: another attempt would end the same way.
+        log.exception("The pipeline cannot be fitted")
         fault = f"the pipeline of {spec.name} cannot be fitted: {type(error).__name__}: {error}"
-        remedy = f"Look at the params {dict(params)} and at shared/models/{spec.name}.py."
-        raise PermanentError(fault[:1000], remedy) from error
+        raise PermanentError(f"{fault[:1000].rstrip('.')}.", _what_to_look_at(spec, params, rows)) from error
+
+
+def _what_to_look_at(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> str:
+    look = f"Look at the params {dict(params)} and at shared/models/{spec.name}.py."
+    # Many estimators fail at such a column, and none says which it is.
+    if empty := [column.name for column in spec.features if rows[column.name].isna().all()]:
+        look += f" No row to train on has a value in {', '.join(empty)}: fill it in the pipeline."
+    return look
 
 
 def _champion(model: str, services: Services) -> Champion:
