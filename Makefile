@@ -12,7 +12,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test check bench faults clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: $(STAMP) ## format, lint, import rules, types
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -q tests/unit/test_architecture.py
 	$(BIN)/mypy
+
+faults: $(STAMP) ## break a stack on purpose, in every way that the lab knows, and print which promises held
+	$(BIN)/tidewheel faults $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP) ## measure, into benchmarks/results.json and benchmarks/README.md
 	$(BIN)/python -m benchmarks

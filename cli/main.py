@@ -15,6 +15,7 @@ from cli import (
     dead_letters,
     demo,
     drops,
+    faults,
     logs,
     messages,
     rejects,
@@ -96,6 +97,7 @@ COMMANDS: list[tuple[Callable[..., None], str, str]] = [
     (why.why, "why", "why --drop flight_delay/flights_2013-01.csv"),
     (replays.replay, "replay", "replay flight_delay/flights_2013-01.csv --wait"),
     (dead_letters.dead_letters, "dead-letters", "dead-letters --redrive"),
+    (faults.faults, "faults", "faults --only kill-train --seed 7"),
 ]
 for _function, _name, _example in COMMANDS:
     app.command(_name, epilog=f"\b\nExample:\n  tidewheel {_example}")(_function)

@@ -1,0 +1,56 @@
+"""`faults`: break a stack on purpose, and print which promises held."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import arguments, say, show_json, show_table
+
+if TYPE_CHECKING:
+    from deploy.local.faults.report import Outcome
+
+
+def faults(
+    *,
+    only: Annotated[list[str] | None, typer.Option(help="Make only this fault; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the order, the files and the moments.")] = 0,
+    as_list: Annotated[bool, typer.Option("--list", help="Name the faults, and make none.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Start a stack of its own, break it on purpose, and say which promises held; 1 if one was broken."""
+    from deploy.local.faults import run as lab
+
+    with arguments():
+        wanted = lab.names_of(lab.chosen(only or []))
+    if as_list:
+        _list(wanted, as_json=as_json)
+        return
+    with TemporaryDirectory(prefix="tidewheel-faults-") as folder:
+        outcomes = lab.run(Path(folder) / "home", only=only or [], seed=seed, say=say)
+    _show(outcomes, as_json=as_json)
+    if not all(outcome.held for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _list(wanted: list[tuple[str, str]], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([{"name": name, "about": about} for name, about in wanted]))
+        return
+    show_table("Faults", ["name", "what is done"], wanted)
+
+
+def _show(outcomes: list[Outcome], *, as_json: bool) -> None:
+    from deploy.local.faults import report
+
+    if as_json:
+        show_json(report.as_json(outcomes))
+        return
+    columns = ["fault", "injected", "promises checked", "held or broken", "seconds"]
+    show_table("Faults", columns, report.as_rows(outcomes))
+    for complaint in report.complaints(outcomes):
+        print(complaint)

@@ -1,0 +1,45 @@
+"""Every fault that the lab makes, in one table; each says how often it really happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy.local.faults import deliveries
+from deploy.local.faults.causes import POINTS, cause_of
+from deploy.local.faults.lab import Lab
+from deploy.local.faults.quiet import settle
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A name for the command line, what is done, and who does it."""
+
+    name: str
+    about: str
+    make: Callable[[Lab], int]
+
+
+def kill(step: str) -> Callable[[Lab], int]:
+    """Kill a process at each crash point of a step, one story for each."""
+
+    def make(lab: Lab) -> int:
+        points = [f"{step}.{point}" for point in POINTS[step]]
+        lab.dice.shuffle(points)
+        return sum(_kill_at(lab, point) for point in points)
+
+    return make
+
+
+def _kill_at(lab: Lab, point: str) -> int:
+    died = lab.kill_at(point, cause_of(lab, point))
+    settle(lab)
+    return died
+
+
+FAULTS: list[Fault] = [
+    Fault("duplicates", "every message again, with its own id and with new ones", deliveries.duplicates),
+    Fault("at-once", "every message several times at the same moment", deliveries.at_once),
+    Fault("poison", "what nobody can understand, on every topic", deliveries.poison),
+    *(Fault(f"kill-{step}", f"{step} dies after each of its side effects", kill(step)) for step in POINTS),
+]

@@ -1,0 +1,89 @@
+"""Makes the faults one after the other, and asks after each whether every promise holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from deploy.local.faults import lab as labs
+from deploy.local.faults.faults import FAULTS, Fault
+from deploy.local.faults.lab import Lab
+from deploy.local.faults.promises import PROMISES, check
+from deploy.local.faults.quiet import settle
+from deploy.local.faults.report import Outcome
+from deploy.local.layout import ROOT
+from shared.errors import TidewheelError
+
+
+def run(
+    home: Path,
+    *,
+    only: Iterable[str] = (),
+    seed: int = 0,
+    functions: Path = ROOT / "functions",
+    say: Callable[[str], None] = print,
+) -> list[Outcome]:
+    """Make the faults on a stack of their own, in an order that the seed decides.
+
+    Raises:
+        TidewheelError: no fault has such a name, or a promise is broken before anything was done.
+    """
+    wanted = chosen(only)
+    with labs.running(home, seed, functions=functions, say=say) as lab:
+        lab.dice.shuffle(wanted)
+        _begin(lab)
+        return [_told(_make(lab, fault), say) for fault in wanted]
+
+
+def chosen(names: Iterable[str]) -> list[Fault]:
+    """The faults of these names, or all.
+
+    Raises:
+        TidewheelError: no fault has such a name.
+    """
+    wanted, known = list(names), {fault.name: fault for fault in FAULTS}
+    for name in wanted:
+        if name not in known:
+            raise TidewheelError(f'no fault is called "{name}".', f"Known: {', '.join(known)}.")
+    return [known[name] for name in dict.fromkeys(wanted)] if wanted else list(FAULTS)
+
+
+def _begin(lab: Lab) -> None:
+    """A first story without any fault: there is a champion afterwards, and all is well."""
+    lab.drop(days=30)
+    broken = [*settle(lab), *check(lab)]
+    if broken or lab.services.decisions.champion("flight_delay") is None:
+        raise TidewheelError("a promise is broken before anything was done.", "\n".join(broken))
+
+
+def _make(lab: Lab, fault: Fault) -> Outcome:
+    began = time.monotonic()
+    injected, failed = 0, []
+    try:
+        injected = fault.make(lab)
+    except TidewheelError as error:
+        failed = [str(error)]
+    lab.orders.take_back()
+    broken = [*failed, *(f"end: {left}" for left in settle(lab)), *check(lab)]
+    return Outcome(
+        name=fault.name,
+        injected=injected,
+        # That everything comes to its end is a promise, too.
+        checked=len(PROMISES) + 1,
+        broken=tuple(broken),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _told(outcome: Outcome, say: Callable[[str], None]) -> Outcome:
+    verdict = "held" if outcome.held else "BROKEN"
+    say(f"{outcome.name}: {outcome.injected} times, {verdict}, {outcome.seconds:.0f} s.")
+    for what in outcome.broken:
+        say(f"  {what}")
+    return outcome
+
+
+def names_of(faults: Sequence[Fault]) -> list[tuple[str, str]]:
+    """For a list: each name, and what is done."""
+    return [(fault.name, fault.about) for fault in faults]
