@@ -76,7 +76,7 @@ def _show(report: Sequence[dict[str, Any]], *, redrive: bool) -> None:
     if not report:
         print("There are no dead letters.")
     for each in report:
-        print(f"{each['id']}  {each['event'] or 'a message'} of {visible(each['subject'])}")
+        print(f"{each['id']}  {visible(' of '.join(filter(None, (each['event'], each['subject']))))}")
         where = each["subscription"] or "an unknown subscription"
         print(
             f"    gave up at {where} after {each['attempts']} attempts, published {each['published'] or 'at some time'}"

@@ -14,6 +14,9 @@ from shared.lifecycle.events import CONSUMERS, TOPICS, Event
 from shared.lifecycle.services import Services
 
 MOST_LOG_ROWS = 100_000
+STRAY = PermanentError(
+    "it does not say at which subscription it failed; somebody put it there by hand.", "Publish it to its own topic."
+)
 NOTHING = "the step wrote no error down: its function did not answer, or was ended."
 
 
@@ -51,6 +54,8 @@ def _diagnosed(letter: Letter, found: str, services: Services) -> Diagnosis:
     topic, first_id = topic_of(letter.subscription), letter.attributes.get(messages.FIRST_ID) or found
     about: dict[str, Any] = {"letter": letter, "topic": topic, "first_id": first_id}
     try:
+        if not topic:
+            raise STRAY
         event = messages.decode(topic, letter.data, letter.attributes, first_id)
     except PermanentError as fault:
         named = letter.attributes.get("ce-type", "")

@@ -93,7 +93,7 @@ def test_a_message_that_somebody_has_put_there_by_hand_is_a_letter_too(
     assert (letter.subscription, letter.attempts, letter.sent_at) == ("", 0, None)
     [known] = diagnose([letter], services())
     assert (known.topic, known.subject) == ("", f"message {letter.id}")
-    assert 'no topic ""' in known.error
+    assert "does not say at which subscription" in known.error
 
 
 def test_without_its_subscription_the_remedy_is_told(letters: DeadLetters) -> None:
