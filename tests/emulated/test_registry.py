@@ -7,7 +7,6 @@ import math
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from uuid import uuid4
 import mlflow
 import pandas as pd
 import pytest
+import requests
 
 from deploy.local.layout import ROOT
 from shared.adapters.registry import NoSuchVersion, Registry
@@ -212,25 +212,26 @@ def nobody() -> Iterator[Registry]:
     yield Registry(Settings.from_env({"GOOGLE_CLOUD_PROJECT": "p", "MLFLOW_TRACKING_URI": uri}))
 
 
-def test_a_server_that_is_away_is_a_passing_failure_soon(nobody: Registry) -> None:
+def test_a_server_that_is_away_is_a_passing_failure(nobody: Registry) -> None:
     for ask in (lambda: nobody.versions(NAME), lambda: nobody.begin(NAME, "r", tags={}), lambda: nobody.load(NAME, 1)):
-        begun = time.monotonic()
         with pytest.raises(PassingError, match="MLflow is not ready"):
             ask()
-        assert time.monotonic() - begun < 15
 
 
-def test_logging_a_training_takes_well_under_a_second(registry: Registry, pipeline: Any) -> None:
-    registry.warm_up()
-    # The quickest of five: what it takes, not what a busy neighbour makes of it.
-    assert min(logging_seconds(registry, pipeline) for _ in range(5)) < 1.0
+def test_a_whole_trainings_record_takes_few_requests(
+    registry: Registry, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+    send = requests.Session.send
 
+    def counted(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        sent.append(f"{request.method} {request.path_url}")
+        return send(session, request, **options)
 
-def logging_seconds(registry: Registry, pipeline: Any) -> float:
-    """What a whole training's record takes, from the run's beginning to its end."""
-    begun = time.monotonic()
+    monkeypatch.setattr(requests.Session, "send", counted)
     run = begin(registry)
     registry.log(run, params={f"p{i}": i for i in range(40)}, metrics={f"m{i}": i for i in range(30)})
     register(registry, run, pipeline)
     registry.finish(run)
-    return time.monotonic() - begun
+    # One for each of the hundred values that are logged would be as many again.
+    assert len(sent) < 30, sent
