@@ -28,7 +28,6 @@ class Scored:
     baseline: float
     skill: float
     rows: int
-    unseen: bool
     slices: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     drift: Mapping[str, float] = field(default_factory=dict)
     drifted: Mapping[str, float] = field(default_factory=dict)
@@ -73,13 +72,15 @@ def _rested(verdict: Verdict, spec: ModelSpec, event: DataPrepared, services: Se
 
 
 def _score(event: DataPrepared, spec: ModelSpec, version: Version, services: Services) -> Scored:
+    from shared.adapters.warehouse import DataVersion
     from shared.evaluation import drift, scores
 
     loaded = services.registry.load(event.model, version.version)
-    trained_on = {name for name, _ in version.data_version["drops"]}
-    # Of a drop that it was trained on, only what was held out is news to it.
-    held_out = True if event.drop in trained_on else None
-    rows = services.warehouse.read_drop(event.model, spec, event.drop, generation=event.generation, holdout=held_out)
+    # What it was trained on is no news to it, also if another drop had brought the same rows.
+    trained_on = DataVersion.from_dict(version.data_version)
+    rows = services.warehouse.read_drop(
+        event.model, spec, event.drop, generation=event.generation, unseen_by=trained_on
+    )
     score, slices = scores.score_with_slices(spec, loaded.pipeline, rows)
     baseline = scores.baseline_score(spec, version.metrics["baseline_value"], rows)
     indices = drift.psi(loaded.profile, rows) if len(rows) else {}
@@ -88,7 +89,6 @@ def _score(event: DataPrepared, spec: ModelSpec, version: Version, services: Ser
         baseline=baseline,
         skill=spec.metric.skill(score, baseline),
         rows=len(rows),
-        unseen=held_out is None,
         slices=slices,
         drift=indices,
         drifted=drift.drifted(loaded.profile, indices, spec.policy.drift_psi, len(rows)),

@@ -66,15 +66,31 @@ class Training(Tables):
     """Reads rows as data frames, one type per column, sorted by event time and key."""
 
     def read_drop(
-        self, model: str, spec: ModelSpec, drop: str, *, generation: int | None = None, holdout: bool | None = None
+        self,
+        model: str,
+        spec: ModelSpec,
+        drop: str,
+        *,
+        generation: int | None = None,
+        holdout: bool | None = None,
+        unseen_by: DataVersion | None = None,
     ) -> pd.DataFrame:
-        """The rows of a drop that stand, of any generation unless one is named; held-out ones, others, or all."""
+        """The rows of a drop that stand, of any generation unless one is named; held-out ones, others, or all.
+
+        Args:
+            unseen_by: leave out the rows that a training on this data version may have seen, whichever drop brought
+                them: whose keys are among its own, and not held out.
+        """
         values: dict[str, Any] = {"drop": drop, "earliest": _EARLIEST}
         which = f"_drop = @drop AND `{spec.event_time.name}` >= @earliest"
         if generation is not None:
             which, values["generation"] = f"{which} AND _generation = @generation", generation
         if holdout is not None:
             which += f" AND _holdout {'<' if holdout else '>='} {FIRST_TRAINED}"
+        if unseen_by is not None:
+            seen = self._pinned(spec, unseen_by.snapshot, "_row_key")
+            which += f" AND (_holdout < {FIRST_TRAINED} OR _row_key NOT IN (SELECT _row_key FROM ({seen})))"
+            values |= _span(unseen_by) | {"drops": unseen_by.drop_names}
         sql = f"SELECT {_columns(spec)} FROM {self.bigquery.name(f'{model}_rows')} WHERE {which}"
         return _frame(self.bigquery.fetch(sql, **values), spec)
 
@@ -120,10 +136,7 @@ class Training(Tables):
         rows of named drops come whole, also outside of the window: nothing was trained on them, and the champion may
         have had another window.
         """
-        span = {
-            "window_from": _moment(version.window_from, _EARLIEST),
-            "window_to": _moment(version.window_to, _LATEST),
-        }
+        span = _span(version)
         if held_out and drops is not None:
             span = {"window_from": _EARLIEST, "window_to": _LATEST}
         known = sorted({*version.drop_names, *(drops or [])}) if held_out else version.drop_names
@@ -209,6 +222,13 @@ def _moment(value: str | date | datetime | None, default: datetime) -> datetime:
     if not isinstance(value, datetime):
         value = datetime.combine(value, time())
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _span(version: DataVersion) -> dict[str, datetime]:
+    return {
+        "window_from": _moment(version.window_from, _EARLIEST),
+        "window_to": _moment(version.window_to, _LATEST),
+    }
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -218,6 +218,16 @@ def test_held_out_rows_are_read_apart(warehouse: Warehouse, model: str) -> None:
     assert len(warehouse.read_drop(model, SPEC, "d", holdout=False)) == 8
 
 
+def test_rows_that_a_training_saw_are_no_news_whichever_drop_brings_them(warehouse: Warehouse, model: str) -> None:
+    put(warehouse, model, "first", 1, range(10))
+    seen = warehouse.data_version(model, SPEC, request="r")
+    put(warehouse, model, "overlapping", 2, range(5, 15))
+    unseen = warehouse.read_drop(model, SPEC, "overlapping", unseen_by=seen)
+    # k5 is held out, k10 and later are new.
+    assert unseen["id"].tolist() == ["k5", "k10", "k11", "k12", "k13", "k14"]
+    assert warehouse.read_drop(model, SPEC, "first", unseen_by=seen)["id"].tolist() == ["k0", "k5"]
+
+
 def test_a_newer_generation_replaces_rows_and_rejects(warehouse: Warehouse, model: str) -> None:
     put(warehouse, model, "d", 1, range(10), rejected=5)
     assert put(warehouse, model, "d", 2, range(5, 8), rejected=1, start=JANUARY + timedelta(days=40))
