@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from cli.main import app
-from shared.contract.spec import ModelSpec
-from tests.unit.test_models import fitted, rows
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks/README.md"]
+
+
+def the_recipes_model() -> str:
+    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/add-a-model.md").read_text(), re.DOTALL)
+    return str(source)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -37,26 +40,21 @@ def test_every_command_and_target_that_is_named_exists(page: Path) -> None:
     }
 
 
-def test_the_recipes_model_is_a_model_that_can_be_fitted(tmp_path: Path) -> None:
-    recipe = (ROOT / "docs/add-a-model.md").read_text()
-    (source,) = re.findall(r"```python\n(.*?)```", recipe, re.DOTALL)
-    file = tmp_path / "trip_price.py"
-    file.write_text(source)
-    found = importlib.util.spec_from_file_location("trip_price", file)
-    assert found and found.loader
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    spec = module.trip_price
-    assert isinstance(spec, ModelSpec)
-    frame = rows(spec)
-    predicted = fitted(spec, frame).predict(frame[[column.name for column in spec.features]])
-    assert len(predicted) == len(frame)
-    assert all(slice_(frame).dtype == bool for slice_ in spec.slices.values())
+def test_the_recipes_model_keeps_the_contract_of_every_model(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "shared/models/trip_price.py").write_text(the_recipes_model())
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    suite = tmp_path / "tests/unit/test_models.py"
+    suite.parent.mkdir(parents=True)
+    suite.write_text((ROOT / "tests/unit/test_models.py").read_text())
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "trip_price", str(suite)]
+    asked = subprocess.run(command, text=True, capture_output=True, check=False, cwd=tmp_path)
+    assert asked.returncode == 0, asked.stdout
+    assert re.search(r"^\d+ passed", asked.stdout, re.MULTILINE)
 
 
 def test_the_recipes_model_passes_the_linter() -> None:
-    (source,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/add-a-model.md").read_text(), re.DOTALL)
     ruff = Path(sys.executable).parent / "ruff"
     command = [str(ruff), "check", "--stdin-filename", str(ROOT / "shared/models/trip_price.py"), "-"]
-    checked = subprocess.run(command, input=source, text=True, capture_output=True, check=False, cwd=ROOT)
+    checked = subprocess.run(command, input=the_recipes_model(), text=True, capture_output=True, check=False, cwd=ROOT)
     assert checked.returncode == 0, checked.stdout
