@@ -65,8 +65,10 @@ class ParquetReader:
     def _opened(self) -> Iterator[pa.parquet.ParquetFile]:
         from pyarrow import parquet
 
-        # Read in steps: a row group may be larger than this process ought to be.
-        with parquet.ParquetFile(self._file, buffer_size=2**20, page_checksum_verification=True) as opened:
+        # Read in steps, and nothing ahead: a row group may be larger than this process ought to be, and what is read
+        # ahead is kept until the file is closed.
+        in_steps = {"buffer_size": 2**20, "pre_buffer": False}
+        with parquet.ParquetFile(self._file, page_checksum_verification=True, **in_steps) as opened:
             yield opened
 
 
