@@ -40,6 +40,20 @@ def test_every_command_and_target_that_is_named_exists(page: Path) -> None:
     }
 
 
+def test_the_readme_names_every_command() -> None:
+    known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    named = set(re.findall(r"`tidewheel ([a-z-]+)`", (ROOT / "README.md").read_text()))
+    assert sorted(known - named) == []
+
+
+@pytest.mark.parametrize("page", [ROOT / ".envrc", ROOT / "docs/operations.md"], ids=lambda page: page.name)
+def test_every_variable_that_the_code_reads_is_explained(page: Path) -> None:
+    rooms = ("cli", "deploy", "functions", "shared", "training_vm")
+    code = "".join(file.read_text() for room in rooms for file in (ROOT / room).rglob("*.py"))
+    read = set(re.findall(r"""["'](TIDEWHEEL_[A-Z_]+)["']""", code))
+    assert sorted(read - set(re.findall(r"TIDEWHEEL_[A-Z_]+", page.read_text()))) == []
+
+
 def test_the_recipes_model_keeps_the_contract_of_every_model(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "shared/models/trip_price.py").write_text(the_recipes_model())
