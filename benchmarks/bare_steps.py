@@ -38,7 +38,7 @@ class BareSteps:
         into, taken = self._folder / file.stem, dict[str, float]()
         into.mkdir()
         cleaned = _timed(taken, "clean", lambda: self._clean(file, into))
-        _timed(taken, "load", lambda: self._load(cleaned.rows_file))
+        _timed(taken, "load", lambda: self._load([str(part) for part in cleaned.rows_files]))
         rows, held_out = _timed(taken, "read", lambda: (self._read(">="), self._read("<")))
         pipeline = _timed(taken, "fit", lambda: self._fit(rows))
         _timed(taken, "score", lambda: self._score(pipeline, rows, held_out))
@@ -48,9 +48,9 @@ class BareSteps:
     def _clean(self, file: Path, into: Path) -> Any:
         return clean(file, file.name, self._spec, drop=file.name, generation=1, into=into)
 
-    def _load(self, parquet: Path) -> None:
-        self._db.execute("CREATE TABLE IF NOT EXISTS rows AS FROM read_parquet(?) LIMIT 0", [str(parquet)])
-        self._db.execute("INSERT INTO rows FROM read_parquet(?)", [str(parquet)])
+    def _load(self, parts: list[str]) -> None:
+        self._db.execute("CREATE TABLE IF NOT EXISTS rows AS FROM read_parquet(?) LIMIT 0", [parts])
+        self._db.execute("INSERT INTO rows FROM read_parquet(?)", [parts])
 
     def _read(self, side: str) -> Any:
         names = [column.name for column in self._spec.columns]

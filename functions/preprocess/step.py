@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from functions.preprocess.names import check_name
+from functions.preprocess.staging import Staging
 from shared.adapters.warehouse import Account
 from shared.contract import catalog
 from shared.contract.cleaning import Cleaned, clean
+from shared.contract.output import REJECTS, ROWS
 from shared.contract.refusal import Refusal
 from shared.contract.spec import ModelSpec
 from shared.lifecycle import crash
 from shared.lifecycle.events import DataPrepared, DropIgnored, DropReceived, Event
 from shared.lifecycle.services import Services
 
-STAGING = "staging"
 GONE = "This generation is gone: the object was written again, or deleted."
 LATE = "A newer generation of it is prepared already, and its rows stand."
 
@@ -69,14 +67,19 @@ def _prepare(drop: _Drop) -> list[Event]:
         return [_ignored(event, LATE)]
     if not drop.services.storage.download(event.bucket, event.name, event.generation, drop.file):
         return [_ignored(event, GONE)]
+    with Staging(event.model, drop.services) as staging:
+        return [_cleaned(drop, staging)]
+
+
+def _cleaned(drop: _Drop, staging: Staging) -> Event:
+    """Cleaned rows are staged while others are still to come: this disk never holds all of them."""
+    name, generation, into = drop.event.name, drop.event.generation, _new(drop.folder)
     try:
-        cleaned = clean(
-            drop.file, event.name, drop.spec, drop=event.name, generation=event.generation, into=_new(drop.folder)
-        )
+        cleaned = clean(drop.file, name, drop.spec, drop=name, generation=generation, into=into, hand_over=staging.take)
     except Refusal as refusal:
-        _quarantine(drop, refusal)
+        _quarantine(drop, refusal, staging)
         raise
-    return [_swapped(drop, cleaned)]
+    return _swapped(drop, cleaned, staging)
 
 
 def _new(folder: Path) -> Path:
@@ -85,14 +88,13 @@ def _new(folder: Path) -> Path:
     return clean_folder
 
 
-def _swapped(drop: _Drop, cleaned: Cleaned) -> Event:
-    event, warehouse = drop.event, drop.services.warehouse
-    with _staged(drop, cleaned.rows_file) as rows, _staged(drop, cleaned.rejects_file) as rejects:
-        account = _account(drop, cleaned)
-        crash.point("preprocess.staged")
-        with drop.services.locks.hold(f"rows/{event.model}"):
-            swapped = warehouse.swap(event.model, drop.spec, account=account, rows_uri=rows, rejects_uri=rejects)
-            crash.point("preprocess.swapped")
+def _swapped(drop: _Drop, cleaned: Cleaned, staging: Staging) -> Event:
+    event, warehouse, account = drop.event, drop.services.warehouse, _account(drop, cleaned)
+    rows, rejects = staging.uri(ROWS), staging.uri(REJECTS)
+    crash.point("preprocess.staged")
+    with drop.services.locks.hold(f"rows/{event.model}"):
+        swapped = warehouse.swap(event.model, drop.spec, account=account, rows_uri=rows, rejects_uri=rejects)
+        crash.point("preprocess.swapped")
     if not swapped:
         return _ignored(event, LATE)
     return DataPrepared(
@@ -113,19 +115,15 @@ def _ignored(event: DropReceived, why: str) -> DropIgnored:
     return DropIgnored(model=event.model, drop=event.name, generation=event.generation, why=why)
 
 
-def _quarantine(drop: _Drop, refusal: Refusal) -> None:
+def _quarantine(drop: _Drop, refusal: Refusal, staging: Staging) -> None:
     """Keep the file with the reason beside it, and write its account; the rows of an earlier generation stay."""
     event, storage, bucket = drop.event, drop.services.storage, drop.services.settings.quarantine_bucket
     kept = f"{event.name}@{event.generation}"
     storage.upload(bucket, kept, drop.file)
     reason = {"error": refusal.error, "remedy": refusal.remedy, "rows": refusal.rows, "rejected": refusal.rejected}
     storage.create(bucket, f"{kept}.json", {"drop": event.name, "generation": event.generation, **reason})
-    account = _account(drop, refusal)
-    if refusal.rejects_file is None:
-        drop.services.warehouse.refuse(account)
-        return
-    with _staged(drop, refusal.rejects_file) as rejects:
-        drop.services.warehouse.refuse(account, rejects)
+    rejects = staging.uri(REJECTS) if refusal.rejects_files else None
+    drop.services.warehouse.refuse(_account(drop, refusal), rejects)
 
 
 def _account(drop: _Drop, counted: Cleaned | Refusal) -> Account:
@@ -146,14 +144,3 @@ def _account(drop: _Drop, counted: Cleaned | Refusal) -> Account:
         reason=None if isinstance(counted, Cleaned) else counted.error,
         prepared_at=datetime.now(UTC),
     )
-
-
-@contextmanager
-def _staged(drop: _Drop, file: Path) -> Iterator[str]:
-    """A file in the state bucket for as long as the warehouse reads it: its address."""
-    storage, bucket = drop.services.storage, drop.services.settings.state_bucket
-    name = f"{STAGING}/{drop.event.model}/{uuid.uuid4().hex}/{file.name}"
-    try:
-        yield storage.upload(bucket, name, file)
-    finally:
-        storage.delete(bucket, name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shared.contract.ahead import one_ahead
 from shared.contract.judging import Judge, connect
 from shared.contract.keys import key_columns
-from shared.contract.output import Output, rejects_schema, rows_schema
+from shared.contract.output import REJECTS, ROWS, HandOver, Output, rejects_schema, rows_schema
 from shared.contract.raw import reject_table, with_raw
 from shared.contract.reading import Block, Reader, open_file
 from shared.contract.refusal import Refusal
@@ -31,8 +31,8 @@ class Cleaned:
     Attributes:
         digest: SHA-256 of the file's bytes, in hexadecimal.
         reject_reasons: how many rows have each fault; a row may have several.
-        rows_file: Parquet with the columns of the model's table in the warehouse.
-        rejects_file: Parquet with line, raw text and reason of the rows that were kept aside.
+        rows_files: Parquet with the columns of the model's table in the warehouse, in one part or more.
+        rejects_files: Parquet with line, raw text and reason of the rows that were kept aside.
     """
 
     rows: int
@@ -44,20 +44,32 @@ class Cleaned:
     digest: str
     ignored_columns: tuple[str, ...]
     reject_reasons: dict[str, int]
-    rows_file: Path
-    rejects_file: Path
+    rows_files: tuple[Path, ...]
+    rejects_files: tuple[Path, ...]
 
 
-def clean(file: Path, name: str, spec: ModelSpec, *, drop: str, generation: int, into: Path) -> Cleaned:
+def clean(
+    file: Path,
+    name: str,
+    spec: ModelSpec,
+    *,
+    drop: str,
+    generation: int,
+    into: Path,
+    hand_over: HandOver | None = None,
+) -> Cleaned:
     """Read a file by its model's contract, in memory that does not grow with it (but for 8 bytes a row).
 
     Args:
         file: where its bytes are.
         name: what it is called; the ending says what it claims to be.
         into: a folder for what becomes of it.
+        hand_over: is given each part as soon as it is whole, in other threads, and may take it away; without it, all
+            of them stay in the folder.
 
     Raises:
-        Refusal: the whole file breaks the contract; what was counted by then is in the error.
+        Refusal: the whole file breaks the contract; what was counted by then is in the error. Parts may have been
+            handed over before that was known.
     """
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -65,7 +77,9 @@ def clean(file: Path, name: str, spec: ModelSpec, *, drop: str, generation: int,
         reader = open_file(file, name, spec)
         with connect(into) as connection:
             judge = Judge(connection, spec, reader.readings(), drop, generation)
-            return _Cleaning(reader, judge, spec, into).run(digest)
+            rows = Output(into, ROWS, rows_schema(spec), hand_over)
+            rejects = Output(into, REJECTS, rejects_schema(), hand_over)
+            return _Cleaning(reader, judge, spec, rows, rejects).run(digest)
     except Refusal as refusal:
         refusal.digest = digest
         raise
@@ -74,18 +88,14 @@ def clean(file: Path, name: str, spec: ModelSpec, *, drop: str, generation: int,
 class _Cleaning:
     """One pass that finds the keys that come again, one that tells good rows from bad ones."""
 
-    def __init__(self, reader: Reader, judge: Judge, spec: ModelSpec, into: Path) -> None:
+    def __init__(self, reader: Reader, judge: Judge, spec: ModelSpec, rows: Output, rejects: Output) -> None:
         self._reader, self._judge, self._spec = reader, judge, spec
-        self._rows_file, self._rejects_file = into / "rows.parquet", into / "rejects.parquet"
+        self._rows, self._rejects = rows, rejects
         self._tally = Tally()
 
     def run(self, digest: str) -> Cleaned:
         again = self._keys_that_come_again()
-        with (
-            Output(self._rows_file, rows_schema(self._spec)) as rows,
-            Output(self._rejects_file, rejects_schema()) as bad,
-        ):
-            self._rows, self._rejects = rows, bad
+        with self._rows.opened(), self._rejects.opened():
             self._go_through(again)
         try:
             self._tally.refuse_bad(self._spec)
@@ -135,7 +145,7 @@ class _Cleaning:
         refusal.rows, refusal.accepted = tally.rows, tally.accepted
         refusal.rejected, refusal.duplicate = tally.rejected, tally.duplicate
         refusal.ignored_columns = self._reader.ignored_columns
-        refusal.rejects_file = self._rejects_file if tally.rejected else None
+        refusal.rejects_files = tuple(self._rejects.files) if tally.rejected else ()
 
     def _cleaned(self, digest: str) -> Cleaned:
         tally = self._tally
@@ -151,6 +161,6 @@ class _Cleaning:
             digest=digest,
             ignored_columns=self._reader.ignored_columns,
             reject_reasons=dict(tally.reasons.most_common()),
-            rows_file=self._rows_file,
-            rejects_file=self._rejects_file,
+            rows_files=tuple(self._rows.files),
+            rejects_files=tuple(self._rejects.files),
         )

@@ -1,20 +1,30 @@
-"""The two Parquet files that become of a drop: its good rows, and those that were kept aside."""
+"""What becomes of a drop, as Parquet in parts of bounded size: its good rows, and those that were kept aside."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
+from shared.contract.ahead import Behind
 from shared.contract.keys import OWN
 from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, ModelSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROWS, REJECTS = "rows", "rejects"
+# On the disk are at most two: one that is written, and one that is handed over.
+PART_BYTES = 16 * 2**20
+HandOver = Callable[[Path], None]
 # Dictionaries of what hardly repeats cost half of the writing and save nothing.
 _REPEATING = {"_drop", "_generation", "reason"}
+
+
+def parts(what: str) -> str:
+    """The names of all parts, as a pattern."""
+    return f"{what}-*.parquet"
 
 
 def rows_schema(spec: ModelSpec) -> pa.Schema:
@@ -42,43 +52,55 @@ def rejects_schema() -> pa.Schema:
 
 
 class Output:
-    """A Parquet file that grows by blocks, each of which another thread writes while the next one is judged."""
+    """Parquet that grows by blocks, each of which another thread writes while the next one is judged.
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        from pyarrow import parquet
+    Attributes:
+        files: its parts, at least one, once it is closed; those that were handed over may be gone.
+    """
 
-        self._schema = schema
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._pending: Future[None] | None = None
-        repeating = [field.name for field in schema if field.name in _REPEATING]
-        self._writer = parquet.ParquetWriter(
-            path, schema, compression="zstd", compression_level=1, use_dictionary=repeating
-        )
+    def __init__(self, folder: Path, what: str, schema: pa.Schema, hand_over: HandOver | None) -> None:
+        self._folder, self._what, self._schema = folder, what, schema
+        self._hand_over = hand_over or _keep
+        self._writing, self._handing = Behind(), Behind()
+        self.files: list[Path] = []
 
     def write(self, rows: pa.Table) -> None:
         """Add rows; columns that the file does not have are left out."""
         if rows.num_rows:
-            self._finish()
-            self._pending = self._thread.submit(self._write, rows)
+            self._writing.start(self._write, rows)
 
     def _write(self, rows: pa.Table) -> None:
+        if self.files[-1].stat().st_size >= PART_BYTES:
+            self._end()
+            self._begin()
         self._writer.write_table(rows.select(self._schema.names).cast(self._schema))
 
-    def _finish(self) -> None:
-        if self._pending:
-            self._pending.result()
-            self._pending = None
+    def _begin(self) -> None:
+        from pyarrow import parquet
 
-    def __enter__(self) -> Output:
-        """Open until the block is left."""
-        return self
+        repeating = [field.name for field in self._schema if field.name in _REPEATING]
+        self.files.append(self._folder / f"{self._what}-{len(self.files):05}.parquet")
+        self._writer = parquet.ParquetWriter(
+            self.files[-1], self._schema, compression="zstd", compression_level=1, use_dictionary=repeating
+        )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close it: only then is it a Parquet file."""
-        with self._thread:
-            try:
-                self._finish()
-            finally:
-                self._writer.close()
+    def _end(self) -> None:
+        """Close a part: only then is it a Parquet file."""
+        self._writer.close()
+        self._handing.start(self._hand_over, self.files[-1])
+
+    @contextmanager
+    def opened(self) -> Iterator[Output]:
+        """Until the block is left, and everything was handed over; after an error what is open goes to nobody."""
+        self._begin()
+        try:
+            with self._handing, self._writing:
+                yield self
+                self._writing.finish()
+                self._end()
+        finally:
+            self._writer.close()
+
+
+def _keep(part: Path) -> None:
+    """Leave it where it is."""

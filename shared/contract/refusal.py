@@ -10,7 +10,7 @@ from shared.errors import PermanentError
 class Refusal(PermanentError):
     """The file breaks the contract as a whole: nothing of it is used.
 
-    Counts are 0 where the file was turned away before they were known; `rejects_file` is None if no row was read.
+    Counts are 0 where the file was turned away before they were known; `rejects_files` is empty if no row was rejected.
     """
 
     rows: int = 0
@@ -18,7 +18,7 @@ class Refusal(PermanentError):
     rejected: int = 0
     duplicate: int = 0
     digest: str = ""
-    rejects_file: Path | None = None
+    rejects_files: tuple[Path, ...] = ()
     ignored_columns: tuple[str, ...] = ()
 
 

@@ -18,6 +18,7 @@ from deploy.local.layout import ROOT
 from shared.adapters.warehouse import Account
 from shared.contract import catalog
 from shared.contract.cleaning import clean
+from shared.contract.output import REJECTS, ROWS, parts
 from shared.lifecycle.services import Services
 from shared.settings import Settings
 from tests.emulated.bigquery_server import bigquery
@@ -38,13 +39,11 @@ class Project:
         into.mkdir()
         warehouse.prepare(model, spec)
         cleaned = clean(file, name, spec, drop=name, generation=generation, into=into)
-        uris = [
+        for path in (*cleaned.rows_files, *cleaned.rejects_files):
             self.services.storage.upload(bucket, f"staging/{name}/{generation}/{path.name}", path)
-            for path in (cleaned.rows_file, cleaned.rejects_file)
-        ]
-        assert warehouse.swap(
-            model, spec, account=_account(model, name, generation, cleaned), rows_uri=uris[0], rejects_uri=uris[1]
-        )
+        rows, rejects = (f"gs://{bucket}/staging/{name}/{generation}/{parts(what)}" for what in (ROWS, REJECTS))
+        account = _account(model, name, generation, cleaned)
+        assert warehouse.swap(model, spec, account=account, rows_uri=rows, rejects_uri=rejects)
 
     def start(self, *command: str, **env: str) -> subprocess.Popen[str]:
         """A Python process of this project's."""

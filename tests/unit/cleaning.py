@@ -59,9 +59,9 @@ class Outcome:
     def __init__(self, cleaned: Cleaned) -> None:
         self.cleaned = cleaned
         self.counts = (cleaned.accepted, cleaned.rejected, cleaned.duplicate)
-        self.table = parquet.read_table(cleaned.rows_file)
+        self.table = parquet.read_table([*cleaned.rows_files])
         self.rows: Table = self.table.to_pylist()
-        self.rejects: Table = parquet.read_table(cleaned.rejects_file).to_pylist()
+        self.rejects: Table = parquet.read_table([*cleaned.rejects_files]).to_pylist()
         assert cleaned.rows == sum(self.counts)
         assert (len(self.rows), len(self.rejects)) == self.counts[:2]
 

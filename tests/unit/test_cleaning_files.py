@@ -175,7 +175,7 @@ def test_too_many_bad_rows_refuse_the_file_and_are_told(clean: Cleaner) -> None:
     refusal = clean.refuses(
         text(rows), r"4 of 10 rows are bad, more than 30%: fare is under 0.01 \(4\)", spec(max_rejected_share=0.3)
     )
-    assert refusal.rejects_file
+    assert refusal.rejects_files
     assert clean(text(rows), spec(max_rejected_share=0.4)).counts == (6, 4, 0)
 
 

@@ -61,8 +61,8 @@ def outcome(content: bytes, name: str) -> int:
             assert refusal.rows == refusal.accepted + refusal.rejected + refusal.duplicate
             return 0
         assert cleaned.rows == cleaned.accepted + cleaned.rejected + cleaned.duplicate
-        assert parquet.read_metadata(cleaned.rows_file).num_rows == cleaned.accepted
-        assert parquet.read_metadata(cleaned.rejects_file).num_rows == cleaned.rejected
+        assert parquet.read_table([*cleaned.rows_files]).num_rows == cleaned.accepted
+        assert parquet.read_table([*cleaned.rejects_files]).num_rows == cleaned.rejected
         return cleaned.accepted
 
 
