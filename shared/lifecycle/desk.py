@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,7 +134,11 @@ class Desk:
 
     def _read(self, model: str) -> tuple[Page, int]:
         there = self._storage.read(self._bucket, _name(model))
-        return (Page(**there[0]), there[1]) if there else (Page(), 0)
+        if there is None:
+            return Page(), 0
+        # What other code has written there besides is left out, not stumbled over.
+        known = {each.name for each in fields(Page)}
+        return Page(**{name: value for name, value in there[0].items() if name in known}), there[1]
 
 
 def _answered(page: Page, event: TrainingRequested) -> tuple[tuple[str, str | None], Page]:
