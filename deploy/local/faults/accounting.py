@@ -44,7 +44,7 @@ def announcements(lab: Lab) -> list[str]:
     said: dict[str, set[str]] = defaultdict(set)
     for message in lab.logged():
         if message.attributes.get("ce-source") == "tidewheel":
-            said[message.attributes["ce-id"]].add(message.data.decode())
+            said[message.attributes["ce-id"]].add(json.dumps(json.loads(message.data), sort_keys=True))
     broken = [f"{name} was announced with different contents" for name, texts in said.items() if _differ(name, texts)]
     for name, folder in _folders(lab).items():
         for event in folder.announced:

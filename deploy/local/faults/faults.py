@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy.local.faults import deliveries
+from deploy.local.faults import deliveries, freezes, outages
 from deploy.local.faults.causes import POINTS, cause_of
+from deploy.local.faults.freezes import POINTS as SLEEPERS
 from deploy.local.faults.lab import Lab
 from deploy.local.faults.quiet import settle
+from deploy.local.parts import SERVERS
 
 
 @dataclass(frozen=True)
@@ -42,4 +44,9 @@ FAULTS: list[Fault] = [
     Fault("at-once", "every message several times at the same moment", deliveries.at_once),
     Fault("poison", "what nobody can understand, on every topic", deliveries.poison),
     *(Fault(f"kill-{step}", f"{step} dies after each of its side effects", kill(step)) for step in POINTS),
+    Fault("reorder", "an older generation of a drop is swapped in last, and comes late", freezes.older_last),
+    *(Fault(f"freeze-{step}", f"{step} sleeps past its lease, and goes on", freezes.freeze(step)) for step in SLEEPERS),
+    Fault("kill-worker", "the machine dies in mid-training", outages.kill_worker),
+    *(Fault(f"stop-{server}", f"{server} stands still, and dies", outages.outage(server)) for server in SERVERS),
+    Fault("kill-everything", "the whole stack dies, and is started again", outages.kill_everything),
 ]

@@ -53,6 +53,7 @@ class Lab:
 
     home: Path
     seed: int
+    functions: Path = ROOT / "functions"
     services: Services = field(default_factory=Services)
     dropped: dict[tuple[str, int], Counts] = field(default_factory=dict)
     confirmed: list[Message] = field(default_factory=list)
@@ -126,7 +127,7 @@ class Lab:
         return int(self.obeyed(point, crash.KILL, cause))
 
 
-def until(ask: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
+def until(ask: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:
     """Ask until the answer is a true one.
 
     Raises:
@@ -148,7 +149,7 @@ def running(
     before = dict(os.environ)
     (home / "faults").mkdir(parents=True, exist_ok=True)
     os.environ.update(HASTE | {crash.FOLDER: str(home / "faults")})
-    lab = Lab(home, seed)
+    lab = Lab(home, seed, functions)
     try:
         stack.up(home, detach=True, functions=functions, on_progress=say)
         os.environ.update(stack.stack_env(home))

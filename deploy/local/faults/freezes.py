@@ -1,0 +1,96 @@
+"""Faults of time: a process sleeps past its lease, another one takes over, and then the sleeper goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from deploy.local.faults import seconds
+from deploy.local.faults.causes import cause_of
+from deploy.local.faults.deliveries import push
+from deploy.local.faults.flights import MODEL
+from deploy.local.faults.lab import LEASE_SECONDS, DidNotHappen, Lab, Message, until
+from deploy.local.faults.quiet import settle
+from shared.lifecycle.crash import FREEZE
+from shared.lifecycle.events import CONSUMERS
+
+POINTS: dict[str, tuple[str, ...]] = {
+    "preprocess": ("claimed", "staged", "swapped", "worked", "outbox", "announced"),
+    "evaluate": ("claimed", "appended", "worked", "outbox"),
+    "launch_training": ("claimed", "placed", "worked"),
+    "promote": ("claimed", "decided", "worked", "outbox"),
+    "train": ("claimed", "fitted", "registered", "worked", "outbox"),
+}
+TOPICS = {"preprocess": "drop-received", "evaluate": "data-prepared", "launch_training": "training-requested"}
+TOPICS |= {"promote": "promotion-requested"}
+MESSAGE_SECONDS = 30.0
+
+
+def freeze(step: str) -> Callable[[Lab], int]:
+    """Freeze a process of the step past its lease, at one crash point after the other."""
+    one = _freeze_worker if step == "train" else _freeze_function
+
+    def make(lab: Lab) -> int:
+        points = [f"{step}.{point}" for point in POINTS[step]]
+        lab.dice.shuffle(points)
+        return sum(one(lab, point) for point in points)
+
+    return make
+
+
+def _freeze_function(lab: Lab, point: str) -> int:
+    step = point.partition(".")[0]
+    with seconds.function(lab, step) as port:
+        known = {message.id for message in [*lab.logged(), *lab.confirmed]}
+        if not lab.obeyed(point, FREEZE, cause_of(lab, point)):
+            return 0
+        message = until(lambda: _newest(lab, step, known), f"the message for {point}", MESSAGE_SECONDS)
+        _deliver_until_taken(lab, message, port)
+        lab.orders.thaw(point)
+        settle(lab)
+    return 1
+
+
+def _newest(lab: Lab, step: str, known: set[str]) -> Message | None:
+    """The message that the frozen process has in hand."""
+    fresh = [message for message in [*lab.confirmed, *lab.logged()] if message.id not in known]
+    return next((message for message in fresh if message.topic == TOPICS[step]), None)
+
+
+def _deliver_until_taken(lab: Lab, message: Message, port: int) -> None:
+    """As the broker does: again and again, until somebody has done it."""
+    until(lambda: push(lab, message, port) == 200, f"{CONSUMERS[message.topic]} to take over", 60.0)
+
+
+def _freeze_worker(lab: Lab, point: str) -> int:
+    before = set(lab.layout.machines.glob("*.json"))
+    if not lab.obeyed(point, FREEZE, cause_of(lab, point)):
+        return 0
+    [task] = set(lab.layout.machines.glob("*.json")) - before
+    time.sleep(LEASE_SECONDS)
+    with seconds.worker(lab, task.stem) as second:
+        until(lambda: second.poll() is not None, f"a second machine to end {task.stem}")
+    if second.returncode:
+        raise DidNotHappen(f"the second machine on {task.stem} ended with code {second.returncode}.")
+    # What it has trained is in production, perhaps, before the first one wakes up.
+    lab.dice.choice([lambda: None, lambda: time.sleep(3)])()
+    lab.orders.thaw(point)
+    settle(lab)
+    return 1
+
+
+def older_last(lab: Lab) -> int:
+    """An older generation of a drop is frozen before its swap, the newer one is swapped in, and then it goes on."""
+    with seconds.function(lab, "preprocess") as port:
+        first: list[tuple[str, int]] = []
+        if not lab.obeyed("preprocess.staged", FREEZE, lambda: first.append(lab.drop())):
+            return 0
+        name, generation = lab.drop(name=first[0][0])
+        newer = lab.publish("drop-received", lab.received(name, generation))
+        _deliver_until_taken(lab, newer, port)
+        lab.orders.thaw("preprocess.staged")
+        settle(lab)
+    # And its event once more, as late as can be.
+    lab.publish("drop-received", lab.received(*first[0]))
+    lab.publish("drop-received", lab.received(f"{MODEL}/{name.partition('/')[2]}", generation))
+    return 3
