@@ -15,6 +15,7 @@ from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
 from shared.lifecycle import crash
 from shared.lifecycle.events import Event, ModelTrained, TrainingRequested
+from shared.lifecycle.ledger import attempt
 from shared.lifecycle.services import Services
 from training_vm import record
 from training_vm.patience import patiently
@@ -161,7 +162,7 @@ def _keep(training: Training, pipeline: Pipeline, rows: pd.DataFrame, services: 
     spec, registry = training.spec, services.registry
     sample = rows[[column.name for column in spec.features]].head(SAMPLE_ROWS)
     kept, tags = profile(rows, watched(spec)), record.tags(training)
-    run = patiently(lambda: registry.begin(spec.name, training.event.request, tags=tags))
+    run = patiently(lambda: registry.begin(spec.name, training.event.request, tags=tags, attempt=attempt()))
     patiently(lambda: registry.log(run, params=record.params(training, pipeline), metrics=training.metrics))
     patiently(lambda: registry.log_data(run, training.data.to_dict()))
     patiently(lambda: registry.log_json(run, "environment", record.environment()))

@@ -18,7 +18,7 @@ ABANDONED, UNFINISHED = "abandoned", "unfinished"
 REQUEST, STORY, CHAMPION, DATA_VERSION = (
     f"tidewheel.{tag}" for tag in ("request", "story", "champion", "data_version")
 )
-KIND, KEY, STATUS, VERSION = (f"tidewheel.{tag}" for tag in ("kind", "key", "status", "version"))
+KIND, KEY, STATUS, VERSION, ATTEMPT = (f"tidewheel.{tag}" for tag in ("kind", "key", "status", "version", "attempt"))
 TRAINING, EVALUATION = "training", "evaluation"
 
 

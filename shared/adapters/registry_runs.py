@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.registry_client import Client, passing
-from shared.adapters.registry_records import ABANDONED, EVALUATION, KEY, KIND, REQUEST, STATUS, TRAINING
+from shared.adapters.registry_records import ABANDONED, ATTEMPT, EVALUATION, KEY, KIND, REQUEST, STATUS, TRAINING
 from shared.errors import LostLease
 
 if TYPE_CHECKING:
@@ -23,20 +23,28 @@ _PAGE = 1_000
 class Runs(Client):
     """Begins, fills and ends runs."""
 
-    def begin(self, model: str, request: str, *, tags: Mapping[str, str]) -> str:
+    def begin(self, model: str, request: str, *, tags: Mapping[str, str], attempt: int = 0) -> str:
         """A new run for a request: from now on it is the one that counts, earlier ones are abandoned.
 
         The new run is there before the earlier ones are marked, and `register` looks at its mark after it has made a
         version: of two attempts at most one has a version that counts, however they interleave.
+
+        Raises:
+            LostLease: a later attempt has begun; it may have ended, and its version be in production.
         """
         key = _key(TRAINING, request)
-        named = {**tags, REQUEST: request, KIND: TRAINING, KEY: key, "mlflow.runName": request}
+        named = {**tags, REQUEST: request, KIND: TRAINING, KEY: key, ATTEMPT: str(attempt), "mlflow.runName": request}
         with passing():
-            run = self.client.create_run(self.experiment(model), tags=named).info.run_id
-            for earlier in self._runs(model, f"tags.`{KEY}` = '{key}'"):
-                if earlier.info.run_id != run:
-                    self._abandon(earlier)
-        return str(run)
+            run = self.client.create_run(self.experiment(model), tags=named)
+            others = [
+                each for each in self._runs(model, f"tags.`{KEY}` = '{key}'") if each.info.run_id != run.info.run_id
+            ]
+            if any(_attempt(each) > attempt for each in others):
+                self._abandon(run)
+                raise LostLease(f"a later attempt of request {request} has begun.")
+            for earlier in others:
+                self._abandon(earlier)
+        return str(run.info.run_id)
 
     def log(
         self,
@@ -137,6 +145,10 @@ class Runs(Client):
         self.client.set_tag(run.info.run_id, STATUS, ABANDONED)
         if run.info.status == "RUNNING":
             self.client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _attempt(run: Run) -> int:
+    return int(run.data.tags.get(ATTEMPT, "0"))
 
 
 def _key(*parts: object) -> str:

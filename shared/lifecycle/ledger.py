@@ -28,6 +28,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,6 +43,7 @@ LEASE_SECONDS = float(os.environ.get("TIDEWHEEL_LEASE_SECONDS", "60"))
 DONE, REPEATED = "done", "repeated"
 Work = Callable[[], Sequence[Event]]
 Publish = Callable[[Sequence[Event]], None]
+_ATTEMPT: ContextVar[int] = ContextVar("attempt", default=0)
 
 
 class Ledger:
@@ -71,6 +73,7 @@ class Ledger:
             self._create(f"{folder}/repeat-{_slug(message_id or uuid.uuid4().hex)}", {"at": self._clock()})
             return REPEATED
         with lease:
+            _ATTEMPT.set(lease.attempt)
             crash.point(f"{step}.claimed")
             announced = self._adopt(folder, lease)
             if announced is None:
@@ -247,6 +250,11 @@ class Lease:
 
     def _name(self, attempt: int) -> str:
         return f"{self.folder}/claim-{attempt}"
+
+
+def attempt() -> int:
+    """The number of the attempt that this thread is at; a store that is told may refuse one that sleeps too long."""
+    return _ATTEMPT.get()
 
 
 def failure(step: str, event: Event, error: PermanentError) -> StepFailed:
