@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions.preprocess.staging import Staging
 from functions.preprocess.step import prepare
 from shared.contract.catalog import model
 from shared.contract.refusal import Refusal
@@ -175,3 +176,43 @@ def test_a_file_that_is_refused_leaves_nothing_on_the_disk(
         prepare(drop(services, f"{MODEL}/bad.csv", "a,b\n1,2\n"), services)
     prepare(drop(services, f"{MODEL}/fine.csv", trips(120, first=6_000)), services)
     assert not list(tmp_path.iterdir())
+
+
+def many_parts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Blocks and parts so small that a few hundred rows make many: the names that were staged, as they come."""
+    names: list[str] = []
+
+    def take(staging: Staging, part: Path) -> None:
+        original(staging, part)
+        names.append(part.name)
+
+    original = Staging.take
+    monkeypatch.setattr(Staging, "take", take)
+    monkeypatch.setattr("shared.contract.lines.BLOCK_BYTES", 1)
+    monkeypatch.setattr("shared.contract.unpacking.CHUNK_BYTES", 4_000)
+    monkeypatch.setattr("shared.contract.output.PART_BYTES", 4_000)
+    return names
+
+
+def test_rows_that_are_staged_in_many_parts_are_all_swapped_in(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = many_parts(monkeypatch)
+    event = drop(services, f"{MODEL}/parts.csv", trips(500, first=7_000))
+    prepare(event, services)
+    assert sum(name.startswith("rows") for name in names) > 3
+    assert len(services.warehouse.read_drop(MODEL, model(MODEL), event.name)) == 500
+    assert not staged(services)
+
+
+def test_a_file_that_is_refused_at_its_end_leaves_no_staged_part(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = many_parts(monkeypatch)
+    bad = trips(250, first=8_000, fare=-100).partition("\n")[2]
+    event = drop(services, f"{MODEL}/late.csv", trips(250, first=9_000) + bad)
+    with pytest.raises(Refusal, match="fare_amount is under"):
+        prepare(event, services)
+    assert sum(name.startswith("rows") for name in names) > 1
+    assert len(services.warehouse.rejects(MODEL, event.name, limit=500)) == 250
+    assert not staged(services)
