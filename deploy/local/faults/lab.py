@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -150,6 +151,7 @@ def running(
     (home / "faults").mkdir(parents=True, exist_ok=True)
     os.environ.update(HASTE | {crash.FOLDER: str(home / "faults")})
     lab = Lab(home, seed, functions)
+    handler = signal.signal(signal.SIGTERM, _end)
     try:
         stack.up(home, detach=True, functions=functions, on_progress=say)
         os.environ.update(stack.stack_env(home))
@@ -159,3 +161,8 @@ def running(
         stack.down(home)
         os.environ.clear()
         os.environ.update(before)
+        signal.signal(signal.SIGTERM, handler)
+
+
+def _end(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)

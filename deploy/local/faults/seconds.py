@@ -37,7 +37,17 @@ def worker(lab: Lab, machine: str) -> Iterator[subprocess.Popen[bytes]]:
 @contextmanager
 def _process(lab: Lab, command: list[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     surroundings = {**os.environ, **MANNERS, **env}
-    process = processes.start([sys.executable, *command], env=surroundings, log=lab.layout.log("second"), cwd=ROOT)
+    with lab.layout.log("second").open("ab") as log:
+        # Nothing of ours may run between fork and exec: gRPC's threads have left their locks as they were.
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            env=surroundings,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
     try:
         yield process
     finally:
