@@ -22,13 +22,13 @@ class Fault:
     make: Callable[[Lab], int]
 
 
-def kill(step: str) -> Callable[[Lab], int]:
-    """Kill a process at each crash point of a step, one story for each."""
+def kill(step: str, *points: str) -> Callable[[Lab], int]:
+    """Kill a process at each crash point of a step, or at these, one story for each."""
 
     def make(lab: Lab) -> int:
-        points = [f"{step}.{point}" for point in POINTS[step]]
-        lab.dice.shuffle(points)
-        return sum(_kill_at(lab, point) for point in points)
+        wanted = [f"{step}.{point}" for point in points or POINTS[step]]
+        lab.dice.shuffle(wanted)
+        return sum(_kill_at(lab, point) for point in wanted)
 
     return make
 
@@ -37,6 +37,10 @@ def _kill_at(lab: Lab, point: str) -> int:
     died = lab.kill_at(point, cause_of(lab, point))
     settle(lab)
     return died
+
+
+def _single(how: str, step: str, point: str, make: Callable[[Lab], int]) -> Fault:
+    return Fault(f"{how}-{step}.{point}", f"{how} {step} at one point", make)
 
 
 FAULTS: list[Fault] = [
@@ -49,4 +53,9 @@ FAULTS: list[Fault] = [
     Fault("kill-worker", "the machine dies in mid-training", outages.kill_worker),
     *(Fault(f"stop-{server}", f"{server} stands still, and dies", outages.outage(server)) for server in SERVERS),
     Fault("kill-everything", "the whole stack dies, and is started again", outages.kill_everything),
+]
+# Parts of those above, for whoever looks for something.
+SINGLE: list[Fault] = [
+    *(_single("kill", step, point, kill(step, point)) for step in POINTS for point in POINTS[step]),
+    *(_single("freeze", step, point, freezes.freeze(step, point)) for step in SLEEPERS for point in SLEEPERS[step]),
 ]

@@ -26,14 +26,14 @@ TOPICS |= {"promote": "promotion-requested"}
 MESSAGE_SECONDS = 30.0
 
 
-def freeze(step: str) -> Callable[[Lab], int]:
-    """Freeze a process of the step past its lease, at one crash point after the other."""
+def freeze(step: str, *points: str) -> Callable[[Lab], int]:
+    """Freeze a process of the step past its lease, at one of its crash points after the other, or at these."""
     one = _freeze_worker if step == "train" else _freeze_function
 
     def make(lab: Lab) -> int:
-        points = [f"{step}.{point}" for point in POINTS[step]]
-        lab.dice.shuffle(points)
-        return sum(one(lab, point) for point in points)
+        wanted = [f"{step}.{point}" for point in points or POINTS[step]]
+        lab.dice.shuffle(wanted)
+        return sum(one(lab, point) for point in wanted)
 
     return make
 

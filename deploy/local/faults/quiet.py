@@ -14,9 +14,9 @@ SETTLE_SECONDS = 180.0
 PAUSE_SECONDS = 0.5
 
 
-def settle(lab: Lab, seconds: float = SETTLE_SECONDS) -> list[str]:
+def settle(lab: Lab, seconds: float | None = None) -> list[str]:
     """Wait until nothing goes on any more: what still does when the patience is over."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + (lab.patience_seconds if seconds is None else seconds)
     quiet = 0
     while quiet < 2:
         left = _unsettled(lab)

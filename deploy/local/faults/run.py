@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from deploy.local.faults import lab as labs
-from deploy.local.faults.faults import FAULTS, Fault
+from deploy.local.faults.faults import FAULTS, SINGLE, Fault
 from deploy.local.faults.lab import Lab
 from deploy.local.faults.promises import PROMISES, check
-from deploy.local.faults.quiet import settle
+from deploy.local.faults.quiet import SETTLE_SECONDS, settle
 from deploy.local.faults.report import Outcome
 from deploy.local.layout import ROOT
 from shared.errors import TidewheelError
@@ -21,6 +21,7 @@ def run(
     *,
     only: Iterable[str] = (),
     seed: int = 0,
+    patience_seconds: float = SETTLE_SECONDS,
     functions: Path = ROOT / "functions",
     say: Callable[[str], None] = print,
 ) -> list[Outcome]:
@@ -31,6 +32,7 @@ def run(
     """
     wanted = chosen(only)
     with labs.running(home, seed, functions=functions, say=say) as lab:
+        lab.patience_seconds = patience_seconds
         lab.dice.shuffle(wanted)
         _begin(lab)
         return [_told(_make(lab, fault), say) for fault in wanted]
@@ -42,10 +44,13 @@ def chosen(names: Iterable[str]) -> list[Fault]:
     Raises:
         TidewheelError: no fault has such a name.
     """
-    wanted, known = list(names), {fault.name: fault for fault in FAULTS}
+    wanted, known = list(names), {fault.name: fault for fault in [*FAULTS, *SINGLE]}
     for name in wanted:
         if name not in known:
-            raise TidewheelError(f'no fault is called "{name}".', f"Known: {', '.join(known)}.")
+            raise TidewheelError(
+                f'no fault is called "{name}".',
+                f"Known: {', '.join(fault.name for fault in FAULTS)}, or one point alone, as in kill-train.started.",
+            )
     return [known[name] for name in dict.fromkeys(wanted)] if wanted else list(FAULTS)
 
 

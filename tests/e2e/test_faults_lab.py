@@ -1,0 +1,55 @@
+"""The fault lab finds nothing where nothing is wrong, and finds what is wrong where a guard is switched off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.faults import run as lab
+from deploy.local.faults.report import Outcome, as_json
+from shared.errors import TidewheelError
+from tests.e2e.mutations import mutated
+
+QUICK = ("poison", "reorder", "kill-evaluate.recorded", "kill-launch_training.placed")
+# With this seed the drop that gets lost is the last one: those after it would wait for it to be evaluated.
+LOST_LAST = 0
+
+
+def quiet(_: str) -> None:
+    """Nobody is watching."""
+
+
+def by_name(outcomes: list[Outcome]) -> dict[str, str]:
+    return {outcome.name: "\n".join(outcome.broken) for outcome in outcomes}
+
+
+def test_promises_hold_under_a_few_faults(tmp_path: Path) -> None:
+    outcomes = lab.run(tmp_path / "home", only=QUICK, seed=1, say=quiet)
+    report = as_json(outcomes)
+    assert report["held"], by_name(outcomes)
+    assert {fault["name"] for fault in report["faults"]} == set(QUICK)
+    assert all(fault["injected"] >= 1 and fault["checked"] >= 10 for fault in report["faults"])
+
+
+def test_the_lab_sees_that_a_guard_is_switched_off(tmp_path: Path) -> None:
+    functions = mutated(tmp_path / "functions", preprocess="outbox_and_fence", launch_training="claim")
+    only = ["reorder", "kill-preprocess.outbox", "duplicates"]
+    outcomes = lab.run(
+        tmp_path / "home", only=only, seed=LOST_LAST, functions=functions, patience_seconds=25, say=quiet
+    )
+    broken = by_name(outcomes)
+    assert "rows: " in broken["reorder"]
+    assert "DataPrepared of ledger/preprocess/" in broken["kill-preprocess.outbox"]
+    assert "was never published" in broken["kill-preprocess.outbox"]
+    assert "wait in the subscription launch_training-training-requested" in broken["duplicates"]
+    assert not as_json(outcomes)["held"]
+
+
+def test_an_unknown_fault_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(TidewheelError, match=r"no fault is called .* Known: duplicates, at-once, poison"):
+        lab.chosen(["kill-evrything"])
+
+
+def test_a_fault_that_did_not_happen_has_shown_nothing() -> None:
+    assert not Outcome(name="a", injected=0, checked=12, broken=(), seconds=1.0).held
