@@ -15,6 +15,7 @@ from shared.lifecycle.story import Told, awaited, told
 
 if TYPE_CHECKING:
     from shared.adapters.registry import Version
+    from shared.contract.spec import ModelSpec
     from shared.lifecycle.services import Services
 
 MOST_FAILURES, MOST_SHOWN = 20, 5
@@ -77,7 +78,7 @@ def _add_lifecycle(report: Report, services: Services) -> None:
             away.add(server)
             return otherwise
 
-    report["models"] = {name: _model(name, services, ask) for name in catalog.known_models()}
+    report["models"] = {name: _model(name, services, ask, report["notes"]) for name in catalog.known_models()}
     events: list[Told] = ask("bigquery", lambda: [told(row) for row in services.warehouse.log()], [])
     report["open"] = [page for model in report["models"].values() if (page := model.pop("open"))] + _untold(events)
     report["failures"] = [_failure(event) for event in reversed(events) if event["event"] == "StepFailed"]
@@ -86,22 +87,32 @@ def _add_lifecycle(report: Report, services: Services) -> None:
     report["notes"] += [f"{name} is not up." for name in sorted(away) if not any(name in n for n in report["notes"])]
 
 
-def _model(name: str, services: Services, ask: Callable[..., Any]) -> Report:
+def _model(name: str, services: Services, ask: Callable[..., Any], notes: list[str]) -> Report:
+    spec = _spec(name, notes)
     head = ask("storage", lambda: services.decisions.head(name), None)
     versions: list[Version] = ask("mlflow", lambda: services.registry.versions(name), [])
     counted = sorted((each for each in versions if each.counts), key=lambda each: each.version)
     return {
-        "title": catalog.model(name).title,
+        "title": spec.title if spec else name,
         "champion": head.champion if head else None,
         "versions": [each.version for each in counted],
-        "scores": {str(each.version): _score(name, each) for each in counted},
+        "scores": {str(each.version): _score(spec, each) for each in counted},
         "decision": {each: getattr(head, each) for each in _OF_A_DECISION} if head else None,
         "open": ask("storage", lambda: _open_request(name, services), None),
     }
 
 
-def _score(name: str, version: Version) -> float | None:
-    return version.metrics.get(f"holdout_{catalog.model(name).metric.name}")
+def _spec(name: str, notes: list[str]) -> ModelSpec | None:
+    """A model's file, unless it is broken: that is noted, and the rest is told all the same."""
+    try:
+        return catalog.model(name)
+    except TidewheelError as error:
+        notes.append(str(error))
+        return None
+
+
+def _score(spec: ModelSpec | None, version: Version) -> float | None:
+    return version.metrics.get(f"holdout_{spec.metric.name}") if spec else None
 
 
 def _open_request(model: str, services: Services) -> Report | None:

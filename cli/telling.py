@@ -36,7 +36,7 @@ def what(event: Told) -> str:
     tell = _SAID.get(event["event"])
     try:
         return tell(event["data"]) if tell else _plainly(event["data"])
-    except (KeyError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, AttributeError):
         # Somebody has published it by hand, and left something out.
         return _plainly(event["data"])
 

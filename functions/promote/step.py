@@ -54,7 +54,7 @@ def roll_back(event: RollbackRequested, services: Services) -> list[Event]:
     """Put an earlier champion back."""
 
     def back(champion: int | None) -> Decision:
-        target = event.version or services.decisions.previous(event.model)
+        target = services.decisions.previous(event.model) if event.version is None else event.version
         if champion is None or target is None:
             raise PermanentError(f"{event.model} has no earlier champion.", "There is nothing to roll back to.")
         return _by_hand(event, champion, target, ROLLBACK, services)

@@ -55,8 +55,8 @@ def decode(topic: str, data: bytes, attributes: Mapping[str, str], message_id: s
     raw = _object(data)
     if kind is DropReceived:
         raw = _of_bucket(raw, attributes)
-    if "request" in _types(kind):
-        raw.setdefault("request", attributes.get(FIRST_ID) or message_id)
+    if "request" in _types(kind) and raw.get("request", "") == "":
+        raw["request"] = attributes.get(FIRST_ID) or message_id
     event = from_dict(kind, raw)
     if kind is not DropReceived and getattr(event, "model", None) is not None:
         catalog.model(event.model)  # type: ignore[attr-defined]  # Those that have one have it as a string.
@@ -77,7 +77,10 @@ def from_dict(kind: type[Event], raw: Mapping[str, Any]) -> Event:
     for name in _required(kind):
         if name not in raw:
             raise PermanentError(f'{kind.__name__} lacks the field "{name}".', f"Needed: {', '.join(_required(kind))}.")
-    return kind(**{name: _value(kind, name, known[name], value) for name, value in raw.items()})
+    event = kind(**{name: _value(kind, name, known[name], value) for name, value in raw.items()})
+    if event.epoch < 0:
+        raise PermanentError(f'{kind.__name__}: "epoch" is {event.epoch}; it is 0 or more.')
+    return event
 
 
 def _kind(topic: str, attributes: Mapping[str, str]) -> type[Event]:

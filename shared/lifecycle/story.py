@@ -49,13 +49,15 @@ def told(row: Mapping[str, Any]) -> Told:
     kind = attributes.get("ce-type") or _only_kind(topic)
     if kind == "DropReceived":
         data = {name: data[name] for name in _OF_AN_OBJECT if name in data}
-    by_hand = data.get("request") or attributes.get("first-message-id") or row["message_id"]
+    # A message by hand may say anything: only a text is a name.
+    named = next((data[key] for key in ("name", "request") if isinstance(data.get(key), str) and data[key]), None)
+    by_hand = named or attributes.get("first-message-id") or row["message_id"]
     return {
         "event": kind,
         "topic": topic,
         "time": _iso(row["publish_time"]),
         "message_id": row["message_id"],
-        "story": attributes.get("story") or data.get("name") or by_hand,
+        "story": attributes.get("story") or by_hand,
         "data": data,
     }
 

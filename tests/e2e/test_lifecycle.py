@@ -130,7 +130,7 @@ def test_a_rollback_is_followed_by_predictions_within_seconds(laptop: Laptop, se
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"model": "flight_delai"}, 'no model "flight_delai"; known: flight_delay, taxi_fare.'),
+        ({"model": "flight_delai"}, 'no model "flight_delai"; known: flight_delay, taxi_fare'),
         ({"model": "flight_delay", "rowz": "1k"}, 'no field "rowz". Known:'),
         ({"model": "flight_delay", "params": {"alfa": 1}}, 'has no param "alfa"; known: alpha, min_frequency.'),
     ],

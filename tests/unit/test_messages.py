@@ -93,7 +93,7 @@ def test_what_a_bucket_says_is_read_for_where_the_object_is() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"model": "taxi_fair"}', 'no model "taxi_fair"; known: flight_delay, taxi_fare.'),
+        ('{"model": "taxi_fair"}', 'no model "taxi_fair"; known: flight_delay, taxi_fare'),
         ('{"model": "taxi_fare", "row": "1k"}', 'no field "row". Known: epoch, model, reason, rows,'),
         ('{"model": "taxi_fare", "rows": "2k"}', 'rows is "2k"; known: 1k, 200k, all.'),
         ('{"model": 3}', '"model" is 3, but it takes a string.'),
@@ -119,3 +119,8 @@ def test_an_unknown_topic_names_the_known_ones() -> None:
 
 def test_every_consumer_listens_to_a_topic_that_some_event_has() -> None:
     assert set(CONSUMERS) <= set(TOPICS) == {kind.topic for kind in EVENTS.values()}
+
+
+def test_an_empty_request_is_no_name_and_an_epoch_is_not_negative() -> None:
+    assert decode("training-requested", b'{"model": "taxi_fare", "request": ""}', {}, "77").identity == "77.0"
+    assert '"epoch" is -3; it is 0 or more.' in by_hand('{"model": "taxi_fare", "epoch": -3}')

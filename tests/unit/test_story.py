@@ -6,6 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from cli.telling import line
 from shared.lifecycle.events import CONSUMERS, EVENTS
 from shared.lifecycle.story import RULES, Told, awaited, told
 
@@ -185,3 +188,10 @@ def test_what_is_no_json_is_told_as_nothing() -> None:
     event = told(row("model-decided", "{"))
     assert (event["event"], event["data"]) == ("", {})
     assert awaited([event]) == []
+
+
+@pytest.mark.parametrize("data", [{"request": {"a": 1}}, {"name": [1]}, {"window": ["2009-01-01"]}, {"params": [1]}])
+def test_whatever_a_message_by_hand_says_it_is_told(data: dict[str, Any]) -> None:
+    event = told(row("training-requested", data))
+    assert event["story"] == "5"
+    assert line(event)
