@@ -71,9 +71,14 @@ class Decisions:
         return [self._read(name) for name in self._names(model)]
 
     def previous(self, model: str) -> int | None:
-        """The champion before the one of today; None if there was none."""
-        changes = [decision for decision in self.history(model) if decision.is_change]
-        return changes[-1].before if changes else None
+        """The champion before the one of today, without those that were rolled back; None if there was none."""
+        standing: list[int | None] = []
+        for decision in self.history(model):
+            if decision.verdict == ROLLBACK and decision.champion in standing:
+                del standing[standing.index(decision.champion) + 1 :]
+            elif decision.is_change:
+                standing.append(decision.champion)
+        return standing[-2] if len(standing) > 1 else None
 
     def decide(self, model: str, cause: str, judge: Judge) -> Decision:
         """The decision that this cause has led to, or now leads to.

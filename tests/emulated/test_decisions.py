@@ -94,7 +94,14 @@ def test_previous_is_the_champion_before_the_last_change(decisions: Decisions) -
     decisions.decide(MODEL, "c", lambda champion: replace(promoted(3, KEEP), champion=champion))
     assert decisions.previous(MODEL) == 1
     decisions.decide(MODEL, "d", lambda champion: promoted(1, ROLLBACK))
-    assert decisions.previous(MODEL) == 2
+    assert decisions.previous(MODEL) is None
+
+
+def test_a_second_rollback_does_not_put_back_what_the_first_one_took_away(decisions: Decisions) -> None:
+    for version in (1, 2, 3):
+        decisions.decide(MODEL, f"{version}", lambda champion, version=version: promoted(version))  # type: ignore[misc]
+    decisions.decide(MODEL, "back", lambda champion: promoted(2, ROLLBACK))
+    assert decisions.previous(MODEL) == 1
 
 
 def test_one_request_is_open_and_a_drop_joins_it_until_it_starts(desk: Desk) -> None:

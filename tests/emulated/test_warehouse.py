@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -551,3 +552,11 @@ def test_the_log_bears_what_is_no_json_and_knows_a_drop_by_its_folder(warehouse:
     warehouse.append_log([{**entry(model, 1), "data": f"{model} {{"}, landed])
     assert warehouse.log(model) == [landed]
     assert warehouse.log(story=f"{model}/a.csv") == [landed]
+
+
+def test_the_log_finds_a_story_whatever_its_name_is_written_with(warehouse: Warehouse, model: str) -> None:
+    name = f'{model}/ü "1".csv'
+    escaped = {**entry(model, 1), "data": json.dumps({"name": name}), "attributes": "{}"}
+    raw = {**entry(model, 2), "data": json.dumps({"name": name}, ensure_ascii=False), "attributes": "{}"}
+    warehouse.append_log([escaped, raw])
+    assert len(warehouse.log(story=name)) == 2
