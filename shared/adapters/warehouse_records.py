@@ -54,8 +54,9 @@ class Records(Tables):
     ) -> list[dict[str, Any]]:
         """The newest messages about a model or of a story, oldest first, each once; `data` and `attributes` as text."""
         # SQL looks for the words, Python for their place: JSON functions fail on what somebody published by hand.
-        # JSON may have written a name's letters or quotes as escapes.
-        wanted = {"model": model or "", "story": story or "", "escaped": json.dumps(story or "")[1:-1]}
+        # JSON escapes quotes, and a name's letters or not: both spellings are looked for.
+        spelt, escaped = (json.dumps(story or "", ensure_ascii=ascii_)[1:-1] for ascii_ in (False, True))
+        wanted = {"model": model or "", "story": story or "", "spelt": spelt, "escaped": escaped}
         sql = statement("log", log=self.bigquery.name("lifecycle_log"), columns=names(LOG))
         rows = self.bigquery.run(sql, **wanted, since=since or _BEGINNING)
         told = [row for row in rows if _is_about(row, model, story)]
