@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -110,20 +111,25 @@ class _Cleaning:
 
     def _go_through(self, again: np.ndarray) -> None:
         repeats = Repeats(self._judge, self._spec)
-        for block in one_ahead(self._reader.blocks([column.name for column in self._spec.columns])):
-            self._take(block, again, repeats)
+        for block, judged in one_ahead(self._judged()):
+            self._take(block, judged, again, repeats)
         self._tally.duplicate = repeats.settle()
         for table in repeats.accepted():
             self._accept(table)
         for table in repeats.rejected():
             self._reject(table)
 
-    def _take(self, block: Block, again: np.ndarray, repeats: Repeats) -> None:
+    def _judged(self) -> Iterator[tuple[Block, pa.Table]]:
+        """Each block and what is thought of it; who goes through them has the first judge for itself."""
+        judge = self._judge.another()
+        for block in one_ahead(self._reader.blocks([column.name for column in self._spec.columns])):
+            yield block, judge.judged(block.rows)
+
+    def _take(self, block: Block, judged: pa.Table, again: np.ndarray, repeats: Repeats) -> None:
         import numpy as np
 
         self._tally.rows += block.rows.num_rows + len(block.broken)
         self._reject(reject_table(block.broken, self._judge))
-        judged = self._judge.judged(block.rows)
         good, aside = judged.column("_ok").to_numpy(), among(judged.column("_hash"), again)
         self._tally.note_contents(judged.column("_content").to_numpy()[good])
         self._accept(judged.filter(good & ~aside) if not (good & ~aside).all() else judged)

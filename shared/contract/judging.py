@@ -28,9 +28,11 @@ def connect(scratch: Path) -> DuckDBPyConnection:
         "temp_directory": str(scratch),
         "autoinstall_known_extensions": "false",
     }
-    connection = duckdb.connect(config=config)
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
+    return _in_utc(duckdb.connect(config=config))
+
+
+def _in_utc(connection: DuckDBPyConnection) -> DuckDBPyConnection:
+    return connection.execute("SET TimeZone = 'UTC'")
 
 
 class Judge:
@@ -46,6 +48,10 @@ class Judge:
     ):
         self.connection, self._spec = connection, spec
         self._readings, self._drop, self._generation = readings, drop, generation
+
+    def another(self) -> Judge:
+        """One that knows the same, for another thread: a connection runs one query at a time."""
+        return Judge(_in_utc(self.connection.cursor()), self._spec, self._readings, self._drop, self._generation)
 
     def key_hashes(self, rows: pa.Table) -> np.ndarray:
         """A number for each key of a block, for this run only."""
