@@ -32,6 +32,7 @@ check: $(STAMP) ## format, lint, import rules, types
 	$(BIN)/mypy
 
 faults: $(STAMP) ## break a stack on purpose, in every way that the lab knows, and print which promises held
+	TIDEWHEEL_TEST_LAB=1 $(BIN)/python -m pytest -q tests/e2e/test_faults_lab.py
 	$(BIN)/tidewheel faults $(if $(SEED),--seed $(SEED))
 
 bench: $(STAMP) ## measure, into benchmarks/results.json and benchmarks/README.md

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from deploy.local.faults.report import Outcome, as_json
 from shared.errors import TidewheelError
 from tests.e2e.mutations import mutated
 
-QUICK = ("poison", "reorder", "kill-evaluate.recorded", "kill-launch_training.placed")
-# With this seed the drop that gets lost is the last one: those after it would wait for it to be evaluated.
-LOST_LAST = 0
+QUICK = ("poison", "reorder", "kill-evaluate.recorded")
+# With this seed come first the duplicates, then what leaves drops behind that later ones wait for.
+LOST_LAST = 7
 
 
 def quiet(_: str) -> None:
@@ -32,6 +33,7 @@ def test_promises_hold_under_a_few_faults(tmp_path: Path) -> None:
     assert all(fault["injected"] >= 1 and fault["checked"] >= 10 for fault in report["faults"])
 
 
+@pytest.mark.skipif("TIDEWHEEL_TEST_LAB" not in os.environ, reason="it takes minutes; make faults runs it")
 def test_the_lab_sees_that_a_guard_is_switched_off(tmp_path: Path) -> None:
     functions = mutated(tmp_path / "functions", preprocess="outbox_and_fence", launch_training="claim")
     only = ["reorder", "kill-preprocess.outbox", "duplicates"]
