@@ -108,6 +108,18 @@ def test_of_two_attempts_at_a_request_the_later_one_counts(registry: Registry, p
     assert mine == {early: "abandoned", early + 1: "abandoned", number: ""}
 
 
+def test_an_attempt_that_slept_while_a_later_one_was_done_abandons_only_itself(
+    registry: Registry, pipeline: Any
+) -> None:
+    request = f"r-{uuid4().hex[:8]}"
+    later = registry.begin(NAME, request, tags={}, attempt=2)
+    number = register(registry, later, pipeline)
+    registry.finish(later)
+    with pytest.raises(LostLease, match="a later attempt"):
+        registry.begin(NAME, request, tags={}, attempt=1)
+    assert registry.version(NAME, number).counts
+
+
 def test_a_loaded_version_brings_its_own_contract_packages_and_profile(
     registry: Registry, version: int, pipeline: Any
 ) -> None:
