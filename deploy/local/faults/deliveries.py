@@ -13,7 +13,7 @@ from typing import Any
 from deploy.local import stack
 from deploy.local.faults.flights import MODEL
 from deploy.local.faults.lab import Lab, Message
-from deploy.local.faults.quiet import settle
+from deploy.local.faults.quiet import is_quiet, settle
 from shared.lifecycle.events import CONSUMERS
 
 PUSH_SECONDS = 100.0
@@ -67,7 +67,7 @@ def at_once(lab: Lab) -> int:
     known = {message.id for message in lab.logged()}
     name, generation = lab.drop(days=30)
     threads = _chase(lab, [lab.publish("drop-received", lab.received(name, generation)) for _ in range(2)])
-    while settle(lab, seconds=0):
+    while not is_quiet(lab):
         fresh = [each for each in lab.logged() if each.id not in known]
         known |= {each.id for each in fresh}
         mine = {each.id for each in lab.confirmed}

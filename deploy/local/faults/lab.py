@@ -60,6 +60,7 @@ class Lab:
     confirmed: list[Message] = field(default_factory=list)
     refused: list[Message] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
+    stuck: set[str] = field(default_factory=set)
     patience_seconds: float = PATIENCE_SECONDS
 
     def __post_init__(self) -> None:

@@ -11,20 +11,24 @@ from shared.errors import PassingError
 from shared.lifecycle.events import DropReceived
 
 SETTLE_SECONDS = 180.0
-PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.25
 
 
-def settle(lab: Lab, seconds: float | None = None) -> list[str]:
-    """Wait until nothing goes on any more: what still does when the patience is over."""
-    deadline = time.monotonic() + (lab.patience_seconds if seconds is None else seconds)
-    quiet = 0
-    while quiet < 2:
-        left = _unsettled(lab)
-        quiet = 0 if left else quiet + 1
-        if left and time.monotonic() > deadline:
-            return left
+def settle(lab: Lab) -> None:
+    """Wait until nothing goes on any more; what still does when the patience is over is stuck, and not waited for."""
+    deadline = time.monotonic() + lab.patience_seconds
+    while not is_quiet(lab):
+        if time.monotonic() > deadline:
+            lab.stuck.update(_unsettled(lab))
+
+
+def is_quiet(lab: Lab) -> bool:
+    """Whether nothing goes on but what is stuck, at two moments."""
+    for _ in range(2):
         time.sleep(PAUSE_SECONDS)
-    return []
+        if not lab.stuck.issuperset(_unsettled(lab)):
+            return False
+    return True
 
 
 def _unsettled(lab: Lab) -> list[str]:

@@ -57,20 +57,22 @@ def chosen(names: Iterable[str]) -> list[Fault]:
 def _begin(lab: Lab) -> None:
     """A first story without any fault: there is a champion afterwards, and all is well."""
     lab.drop(days=30)
-    broken = [*settle(lab), *check(lab)]
+    settle(lab)
+    broken = [*lab.stuck, *check(lab)]
     if broken or lab.services.decisions.champion("flight_delay") is None:
         raise TidewheelError("a promise is broken before anything was done.", "\n".join(broken))
 
 
 def _make(lab: Lab, fault: Fault) -> Outcome:
-    began = time.monotonic()
+    began, stuck = time.monotonic(), set(lab.stuck)
     injected, failed = 0, []
     try:
         injected = fault.make(lab)
     except TidewheelError as error:
         failed = [str(error)]
     lab.orders.take_back()
-    broken = [*failed, *(f"end: {left}" for left in settle(lab)), *check(lab)]
+    settle(lab)
+    broken = [*failed, *(f"end: {what}" for what in sorted(lab.stuck - stuck)), *check(lab)]
     return Outcome(
         name=fault.name,
         injected=injected,
