@@ -35,7 +35,9 @@ def test_promises_hold_under_a_few_faults(tmp_path: Path) -> None:
 
 @pytest.mark.skipif("TIDEWHEEL_TEST_LAB" not in os.environ, reason="it takes minutes; make faults runs it")
 def test_the_lab_sees_that_a_guard_is_switched_off(tmp_path: Path) -> None:
-    functions = mutated(tmp_path / "functions", preprocess="outbox_and_fence", launch_training="claim")
+    # The reconciler reads outboxes, too, and would mend what preprocess leaves undone.
+    guards = {"preprocess": "outbox_and_fence", "reconcile": "outbox", "launch_training": "claim"}
+    functions = mutated(tmp_path / "functions", **guards)
     only = ["reorder", "kill-preprocess.outbox", "duplicates"]
     outcomes = lab.run(
         tmp_path / "home", only=only, seed=LOST_LAST, functions=functions, patience_seconds=25, say=quiet
