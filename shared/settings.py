@@ -15,7 +15,10 @@ IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Names of a project's resources; the official clients read the emulators' addresses themselves."""
+    """Names of a project's resources; the official clients read the emulators' addresses themselves.
+
+    `lease_seconds` and `lock_seconds` are for the fault lab, which cannot wait as long as usual.
+    """
 
     project: str
     dataset: str = "tidewheel"
@@ -27,13 +30,15 @@ class Settings:
     machines_dir: Path | None = None
     location: str = "US"
     bigquery_storage_host: str = ""
+    lease_seconds: float | None = None
+    lock_seconds: float | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read the settings.
 
         Raises:
-            PermanentError: GOOGLE_CLOUD_PROJECT is missing, or a name cannot be one of BigQuery's.
+            PermanentError: GOOGLE_CLOUD_PROJECT is missing, a name cannot be one of BigQuery's, or a time is no number.
         """
         project = env.get("GOOGLE_CLOUD_PROJECT", "")
         if not project:
@@ -56,4 +61,17 @@ class Settings:
             machines_dir=Path(machines_dir) if machines_dir else None,
             location=env.get("TIDEWHEEL_LOCATION", "US"),
             bigquery_storage_host=env.get("BIGQUERY_STORAGE_EMULATOR_HOST", ""),
+            lease_seconds=_seconds(env, "TIDEWHEEL_LEASE_SECONDS"),
+            lock_seconds=_seconds(env, "TIDEWHEEL_LOCK_SECONDS"),
         )
+
+
+def _seconds(env: Mapping[str, str], name: str) -> float | None:
+    """A length of time, if the environment wants another than the usual one."""
+    text = env.get(name, "")
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise PermanentError(
+            f'{name} is "{text}", which is no number of seconds.', "Leave it out, or write 60."
+        ) from error

@@ -24,7 +24,7 @@ from training_vm.training import train
 log = logging.getLogger(__name__)
 STEP = "train"
 # Of a machine that dies, the next one has to wait for this long; the heart beats three times as often.
-LEASE_SECONDS = float(os.environ.get("TIDEWHEEL_LEASE_SECONDS", "30"))
+LEASE_SECONDS = 30.0
 DEADLINE_SECONDS = 3600.0
 
 
@@ -73,17 +73,18 @@ class Worker:
         return [failure(STEP, event, error), *self.services.desk.close(event.model, event.request)]
 
 
-def main(task: Path, *, lease_seconds: float = LEASE_SECONDS) -> int:
+def main(task: Path, *, lease_seconds: float | None = None) -> int:
     """Train what the task file asks for: 0 when it is done or has failed for good, 1 to be started again."""
     log_to_stdout()
     # The lease is given back on the way out, so that the next start need not wait for its end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     event = read_task(task)
+    services = Services()
     worker = Worker(
-        services=Services(),
+        services=services,
         deadline_seconds=float(os.environ.get("TIDEWHEEL_TRAINING_DEADLINE_SECONDS", DEADLINE_SECONDS)),
         is_last_start=os.environ.get("TIDEWHEEL_MACHINE_STARTS_LEFT") == "0",
-        lease_seconds=lease_seconds,
+        lease_seconds=lease_seconds or services.settings.lease_seconds or LEASE_SECONDS,
     )
     try:
         outcome = worker.run(event)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from functions.evaluate.turn import await_turn
+from functions.evaluate.turn import account_of, await_turn, last_event
 from shared.contract import catalog
 from shared.contract.spec import ModelSpec
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, worth_training
@@ -40,13 +40,14 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     champion = services.decisions.champion(event.model)
     if passed_over := _passed_over(event, accounts):
         return [_evaluated(event, champion, None, passed_over)]
+    end = last_event(account_of(event, accounts))
     if champion is None:
-        return _with_request(event, None, None, _worth(spec, event))
+        return _with_request(event, None, None, _worth(spec, end))
     version = services.registry.version(event.model, champion)
     scored = _score(event, spec, version, services)
     _record(event, spec, version, scored, services)
     skills = _skills(event, spec, champion, accounts, services)
-    verdict = _worth(spec, event, version, skills, scored)
+    verdict = _worth(spec, end, version, skills, scored)
     return _with_request(event, champion, scored, _rested(verdict, spec, event, services))
 
 
@@ -127,7 +128,7 @@ def _skills(
     event: DataPrepared, spec: ModelSpec, champion: int, accounts: list[Account], services: Services
 ) -> list[float]:
     """The champion's skill on the latest drops in data time, this one last."""
-    until = datetime.fromisoformat(event.last_event_time)
+    until = last_event(account_of(event, accounts))
     ends = {account.drop: account.last_event for account in accounts if not account.withdrawn}
     found: dict[tuple[datetime, str], float] = {}
     for row in services.warehouse.evaluations(event.model):
@@ -140,7 +141,7 @@ def _skills(
 
 def _worth(
     spec: ModelSpec,
-    event: DataPrepared,
+    end: datetime,
     version: Version | None = None,
     skills: list[float] | None = None,
     scored: Scored | None = None,
@@ -150,7 +151,7 @@ def _worth(
         spec.policy,
         champion=version.version if version else None,
         trained_until=datetime.fromisoformat(last) if last else None,
-        last_event_time=datetime.fromisoformat(event.last_event_time),
+        last_event_time=end,
         skills=skills or [],
         skill_at_promotion=version.metrics.get("holdout_skill") if version else None,
         drifted=scored.drifted if scored else {},

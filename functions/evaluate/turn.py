@@ -11,8 +11,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from shared.adapters.warehouse import Account
-from shared.errors import PassingError
+from shared.errors import PassingError, PermanentError
 from shared.lifecycle.events import DataPrepared, DropReceived
+from shared.lifecycle.lineage import prepared
 from shared.lifecycle.services import Services
 
 STUCK = timedelta(minutes=5)
@@ -25,10 +26,12 @@ def await_turn(event: DataPrepared, services: Services) -> list[Account]:
 
     Raises:
         PassingError: they take longer, and this one comes back later.
+        PermanentError: there is no such drop.
     """
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         accounts = services.warehouse.accounts(event.model)
+        account_of(event, accounts)
         first = _in_preparation(event, accounts, services) or _earlier(event, accounts, services)
         if first is None:
             return accounts
@@ -51,19 +54,29 @@ def _in_preparation(event: DataPrepared, accounts: list[Account], services: Serv
 
 def _earlier(event: DataPrepared, accounts: list[Account], services: Services) -> str | None:
     """A drop whose rows end before this one's, and that was prepared just now but is not evaluated yet."""
-    until, since = datetime.fromisoformat(event.last_event_time), datetime.now(UTC) - STUCK
+    mine, since = account_of(event, accounts), datetime.now(UTC) - STUCK
     for account in accounts:
-        mine = (account.drop, account.generation) == (event.drop, event.generation)
-        if mine or account.withdrawn or account.last_event is None or account.prepared_at < since:
+        if account.outcome != "prepared" or account.withdrawn or account.prepared_at < since:
             continue
-        if (account.last_event, account.drop) < (until, event.drop) and not _is_evaluated(account, services):
+        is_before = (last_event(account), account.drop) < (last_event(mine), mine.drop)
+        if is_before and not services.ledger.is_done("evaluate", prepared(account)):
             return account.drop
     return None
 
 
-def _is_evaluated(account: Account, services: Services) -> bool:
-    prepared = DataPrepared(
-        model=account.model, drop=account.drop, generation=account.generation,
-        accepted=0, rejected=0, duplicate=0, first_event_time="", last_event_time="",
-    )  # fmt: skip
-    return services.ledger.is_done("evaluate", prepared)
+def last_event(account: Account) -> datetime:
+    """Until when the rows of a prepared drop reach."""
+    return datetime.fromisoformat(prepared(account).last_event_time)
+
+
+def account_of(event: DataPrepared, accounts: list[Account]) -> Account:
+    """What the warehouse itself says of the drop: a message by hand may say anything.
+
+    Raises:
+        PermanentError: no such rows were prepared.
+    """
+    for account in accounts:
+        if (account.drop, account.generation, account.outcome) == (event.drop, event.generation, "prepared"):
+            return account
+    error = f"no rows of {event.drop[:200]!r}, generation {event.generation}, are prepared for {event.model}."
+    raise PermanentError(error, 'See "tidewheel why --drop", or drop the file again.')

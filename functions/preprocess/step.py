@@ -15,8 +15,10 @@ from shared.contract.cleaning import Cleaned, clean
 from shared.contract.output import REJECTS, ROWS
 from shared.contract.refusal import Refusal
 from shared.contract.spec import ModelSpec
+from shared.errors import PermanentError
 from shared.lifecycle import crash
-from shared.lifecycle.events import DataPrepared, DropIgnored, DropReceived, Event
+from shared.lifecycle.events import DropIgnored, DropReceived, Event
+from shared.lifecycle.lineage import prepared
 from shared.lifecycle.services import Services
 
 GONE = "This generation is gone: the object was written again, or deleted."
@@ -41,8 +43,10 @@ def prepare(event: DropReceived, services: Services) -> list[Event]:
     """Clean a dropped file into the warehouse.
 
     Raises:
-        PermanentError: its name says no model, or the file breaks the model's contract.
+        PermanentError: it is in another bucket, its name says no model, or the file breaks the model's contract.
     """
+    if event.bucket != (landing := services.settings.landing_bucket):
+        raise PermanentError(f'drops land in the bucket "{landing}", not in "{event.bucket}".', "Drop the file there.")
     with TemporaryDirectory(prefix="tidewheel-") as folder:
         if _is_folder_marker(event, services, Path(folder)):
             return []
@@ -97,18 +101,7 @@ def _swapped(drop: _Drop, cleaned: Cleaned, staging: Staging) -> Event:
         crash.point("preprocess.swapped")
     if not swapped:
         return _ignored(event, LATE)
-    return DataPrepared(
-        model=event.model,
-        drop=event.name,
-        generation=event.generation,
-        accepted=cleaned.accepted,
-        rejected=cleaned.rejected,
-        duplicate=cleaned.duplicate,
-        first_event_time=cleaned.first_event.isoformat(),
-        last_event_time=cleaned.last_event.isoformat(),
-        ignored_columns=cleaned.ignored_columns,
-        same_as=warehouse.twin(event.model, cleaned.digest, event.name),
-    )
+    return prepared(account, same_as=warehouse.twin(event.model, cleaned.digest, event.name))
 
 
 def _ignored(event: DropReceived, why: str) -> DropIgnored:

@@ -18,7 +18,8 @@ from typing import Any
 from shared.adapters.storage import Storage
 from shared.adapters.warehouse import Account
 from shared.errors import PermanentError
-from shared.lifecycle.events import DataPrepared, Event, TrainingRequested
+from shared.lifecycle.events import Event, TrainingRequested
+from shared.lifecycle.lineage import prepared
 from shared.lifecycle.messages import from_dict, to_dict
 
 # So many trainings in a row may be set off by drops that came during the one before; then a new drop has to ask.
@@ -104,23 +105,9 @@ class Desk:
 
     def _asked_again(self, model: str, again: dict[str, Any] | None) -> list[Event]:
         account = self._account(model, again["drop"], again["generation"]) if again else None
-        if again is None or account is None or account.first_event is None or account.last_event is None:
+        if again is None or account is None or account.outcome != "prepared":
             return []
-        return [
-            DataPrepared(
-                model=model,
-                drop=account.drop,
-                generation=account.generation,
-                accepted=account.accepted,
-                rejected=account.rejected,
-                duplicate=account.duplicate,
-                first_event_time=account.first_event.isoformat(),
-                last_event_time=account.last_event.isoformat(),
-                ignored_columns=account.ignored_columns,
-                epoch=again["epoch"] + 1,
-                story=account.drop,
-            )
-        ]
+        return [replace(prepared(account), epoch=again["epoch"] + 1, story=account.drop)]
 
     def _change(self, model: str, change: Callable[[Page], Page]) -> Page:
         while True:

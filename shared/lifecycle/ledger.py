@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import threading
 import time
@@ -39,7 +38,7 @@ from shared.lifecycle.events import EVENTS, Event, StepFailed
 from shared.lifecycle.messages import from_dict, to_dict
 
 log = logging.getLogger(__name__)
-LEASE_SECONDS = float(os.environ.get("TIDEWHEEL_LEASE_SECONDS", "60"))
+LEASE_SECONDS = 60.0
 DONE, REPEATED = "done", "repeated"
 Work = Callable[[], Sequence[Event]]
 Publish = Callable[[Sequence[Event]], None]
@@ -49,8 +48,16 @@ _ATTEMPT: ContextVar[int] = ContextVar("attempt", default=0)
 class Ledger:
     """The only way to have a step's work done."""
 
-    def __init__(self, storage: Storage, bucket: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        bucket: str,
+        clock: Callable[[], float] = time.time,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self._storage, self._bucket, self._clock = storage, bucket, clock
+        self._lease_seconds = lease_seconds
 
     def run(
         self,
@@ -60,7 +67,7 @@ class Ledger:
         publish: Publish,
         *,
         message_id: str = "",
-        lease_seconds: float = LEASE_SECONDS,
+        lease_seconds: float | None = None,
     ) -> str:
         """Do the work that an event asks for, unless it is done: `done` or `repeated`.
 
@@ -68,7 +75,7 @@ class Ledger:
             PassingError: somebody else is at it, or the work failed in a way that passes.
         """
         folder = folder_of(step, event)
-        lease = self._claim(folder, lease_seconds)
+        lease = self._claim(folder, lease_seconds or self._lease_seconds)
         if lease is None:
             self._create(f"{folder}/repeat-{_slug(message_id or uuid.uuid4().hex)}", {"at": self._clock()})
             return REPEATED
@@ -109,13 +116,13 @@ class Ledger:
             parts.setdefault(folder, set()).add(part)
         return [folder for folder, there in parts.items() if "outbox" in there and "done" not in there]
 
-    def finish(self, folder: str, publish: Publish, *, lease_seconds: float = LEASE_SECONDS) -> bool:
+    def finish(self, folder: str, publish: Publish) -> bool:
         """Publish what an attempt had decided to announce before it died; whether that was still to be done.
 
         Raises:
             PassingError: the attempt lives.
         """
-        lease = self._claim(folder, lease_seconds)
+        lease = self._claim(folder, self._lease_seconds)
         if lease is None:
             return False
         with lease:

@@ -1,4 +1,4 @@
-"""What came of a drop: its newest account, and the versions that were trained on its rows."""
+"""What came of a drop: its account, the event that says so, and the versions that were trained on its rows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from shared.contract import catalog
 from shared.errors import PermanentError
-from shared.lifecycle.services import Services
+from shared.lifecycle.events import DataPrepared
 
 if TYPE_CHECKING:
     from shared.adapters.registry import Version
     from shared.adapters.warehouse import Account
+    from shared.lifecycle.services import Services
 
 MOST_NEAR = 3
 
@@ -41,6 +42,28 @@ def known_account(drop: str, services: Services) -> Account:
         names = list(dict.fromkeys(each.drop for each in services.warehouse.accounts(model)))
         raise PermanentError(f"{model} has no drop {drop[:200]!r}.", _known(drop, names))
     return account
+
+
+def prepared(account: Account, *, same_as: str | None = None) -> DataPrepared:
+    """The event that says what the account of a prepared drop holds.
+
+    Raises:
+        ValueError: a refused drop has no rows, and no times.
+    """
+    if account.first_event is None or account.last_event is None:
+        raise ValueError(f"{account.drop}, generation {account.generation}, is {account.outcome} and has no rows")
+    return DataPrepared(
+        model=account.model,
+        drop=account.drop,
+        generation=account.generation,
+        accepted=account.accepted,
+        rejected=account.rejected,
+        duplicate=account.duplicate,
+        first_event_time=account.first_event.isoformat(),
+        last_event_time=account.last_event.isoformat(),
+        ignored_columns=account.ignored_columns,
+        same_as=same_as,
+    )
 
 
 def trained_on(drop: str, services: Services) -> list[Version]:

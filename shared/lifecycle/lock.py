@@ -6,7 +6,6 @@ by the transaction, which looks at the drop's generation itself.
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from shared.adapters.storage import Storage
 from shared.errors import PassingError
 
-LEASE_SECONDS = float(os.environ.get("TIDEWHEEL_LOCK_SECONDS", "120"))
+LEASE_SECONDS = 120.0
 PATIENCE_SECONDS = 45.0
 PAUSE_SECONDS = 0.25
 
@@ -29,16 +28,17 @@ class Locks:
     bucket: str
     clock: Callable[[], float] = field(default=time.time)
     sleep: Callable[[float], None] = field(default=time.sleep)
+    lease_seconds: float = LEASE_SECONDS
 
     @contextmanager
-    def hold(self, name: str, *, seconds: float = LEASE_SECONDS, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+    def hold(self, name: str, *, seconds: float | None = None, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
         """Wait for the lock and hold it.
 
         Raises:
             PassingError: somebody else has held it for longer than one waits.
         """
         deadline = self.clock() + patience
-        while (mine := self._take(name, seconds)) is None:
+        while (mine := self._take(name, seconds or self.lease_seconds)) is None:
             if self.clock() > deadline:
                 raise PassingError(f"somebody else holds the lock {name}.")
             self.sleep(PAUSE_SECONDS)

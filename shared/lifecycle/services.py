@@ -79,16 +79,18 @@ class Services:
     @cached_property
     def ledger(self) -> Ledger:
         """Who is doing what, and what is done."""
-        from shared.lifecycle.ledger import Ledger
+        from shared.lifecycle.ledger import LEASE_SECONDS, Ledger
 
-        return Ledger(self.storage, self.settings.state_bucket)
+        seconds = self.settings.lease_seconds or LEASE_SECONDS
+        return Ledger(self.storage, self.settings.state_bucket, lease_seconds=seconds)
 
     @cached_property
     def locks(self) -> Locks:
         """Who may swap rows now."""
-        from shared.lifecycle.lock import Locks
+        from shared.lifecycle.lock import LEASE_SECONDS, Locks
 
-        return Locks(self.storage, self.settings.state_bucket)
+        seconds = self.settings.lock_seconds or LEASE_SECONDS
+        return Locks(self.storage, self.settings.state_bucket, lease_seconds=seconds)
 
     @cached_property
     def decisions(self) -> Decisions:

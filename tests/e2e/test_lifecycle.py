@@ -143,6 +143,29 @@ def test_a_mistake_by_hand_is_announced_in_a_sentence(laptop: Laptop, asked: dic
     assert sentence in f"{failed['error']} {failed['remedy']}"
 
 
+@pytest.mark.parametrize(
+    ("topic", "asked", "sentence"),
+    [
+        ("data-prepared", {"model": "flight_delay", "drop": "flight_delay/nope.csv"}, "no rows of 'flight_delay/nope"),
+        ("data-prepared", {"model": "taxi_fare", "drop": "flight_delay/january.csv"}, "are prepared for taxi_fare"),
+        ("drop-received", {"bucket": "elsewhere", "name": "taxi_fare/x.csv"}, 'not in "elsewhere"'),
+    ],
+)
+def test_what_a_message_by_hand_claims_is_held_against_the_stores(
+    laptop: Laptop, first: Any, topic: str, asked: dict[str, Any], sentence: str
+) -> None:
+    claimed = {"generation": 7} | asked
+    if topic == "data-prepared":
+        claimed |= {"accepted": 1, "rejected": 0, "duplicate": 0}
+        claimed |= {"first_event_time": "yesterday", "last_event_time": "yesterday"}
+    publisher = pubsub_v1.PublisherClient()
+    path = publisher.topic_path(laptop.services.settings.project, topic)
+    story = f"by hand: {sentence}"
+    publisher.publish(path, json.dumps(claimed).encode(), story=story).result()
+    failed = laptop.story(story, "StepFailed")[-1]
+    assert sentence in failed["error"]
+
+
 def test_a_dry_run_tells_the_plan_and_changes_nothing(laptop: Laptop, second: Any) -> None:
     publisher = pubsub_v1.PublisherClient()
     topic = publisher.topic_path(laptop.services.settings.project, "training-requested")
