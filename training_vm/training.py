@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from shared.contract import catalog
@@ -42,11 +42,10 @@ def train(event: TrainingRequested, services: Services) -> list[Event]:
     spec = catalog.model(event.model)
     params = with_defaults(spec, event.params)
     log.info("Training %s for request %s: %s", event.model, event.request, event.reason)
-    threading.Thread(target=services.registry.warm_up, name="imports", daemon=True).start()
     services.desk.start(event.model, event.request)
     crash.point("train.started")
     services.warehouse.prepare(event.model, spec)
-    data = _pin(event, spec, services)
+    data = _pinned_while_importing(event, spec, services)
     rows = _training_rows(spec, data, services)
     fitted = _fit(spec, params, rows)
     crash.point("train.fitted")
@@ -58,6 +57,14 @@ def train(event: TrainingRequested, services: Services) -> list[Event]:
     log.info("Version %d of %s is registered, %.1f s after the start", version, event.model, time.monotonic() - begun)
     told = data.to_dict()
     return [ModelTrained(model=event.model, request=event.request, version=version, run=run, data_version=told)]
+
+
+def _pinned_while_importing(event: TrainingRequested, spec: ModelSpec, services: Services) -> DataVersion:
+    """The warehouse is waited for beside the imports; those stay in one thread: two see half of each other's modules."""
+    with ThreadPoolExecutor(1) as beside:
+        pinned = beside.submit(_pin, event, spec, services)
+        services.registry.warm_up()
+        return pinned.result()
 
 
 def _pin(event: TrainingRequested, spec: ModelSpec, services: Services) -> DataVersion:

@@ -8,6 +8,7 @@ import json
 import logging
 import platform
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from mlflow.models import Model, ModelSignature
     from sklearn.pipeline import Pipeline
 
+# Unpickling imports. Two threads that import scikit-learn at once see half of each other's modules, and an ImportError
+# that comes of that would be taken for a package that is missing.
+_IMPORTING = threading.Lock()
 COMPANION, PIPELINE = "tidewheel.json", "model.pkl"
 MODELS = "shared.models"
 # What every pipeline needs to be loaded and fed.
@@ -63,7 +67,10 @@ def refuse_other_predictions(folder: Path, pipeline: Pipeline, sample: pd.DataFr
 
 
 def warm_up() -> None:
-    """Save something trivial: MLflow imports, and looks through all packages, for the first model of a process."""
+    """Save something trivial: MLflow imports, and looks through all packages, for the first model of a process.
+
+    It imports: no other thread may do that meanwhile.
+    """
     import mlflow.sklearn
     from sklearn.dummy import DummyRegressor
 
@@ -102,7 +109,8 @@ def unpickle(path: Path, name: str, packages: dict[str, str]) -> Pipeline:
     import cloudpickle
 
     try:
-        return cast("Pipeline", cloudpickle.loads(path.read_bytes()))
+        with _IMPORTING:
+            return cast("Pipeline", cloudpickle.loads(path.read_bytes()))
     except (ImportError, AttributeError, TypeError, ValueError, KeyError) as error:
         raise _unloadable(name, packages, f"{type(error).__name__}: {error}") from error
 

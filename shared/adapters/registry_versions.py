@@ -47,7 +47,7 @@ class Versions(Runs):
 
     @staticmethod
     def warm_up() -> None:
-        """Do what registering costs once per process, for a thread while others are waited for."""
+        """Do what registering costs once per process, while others are waited for; it imports."""
         files.warm_up()
 
     def register(
