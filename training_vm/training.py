@@ -60,7 +60,7 @@ def train(event: TrainingRequested, services: Services) -> list[Event]:
 
 
 def _pinned_while_importing(event: TrainingRequested, spec: ModelSpec, services: Services) -> DataVersion:
-    """The warehouse is waited for beside the imports; those stay in one thread: two see half of each other's modules."""
+    """Wait for the warehouse beside the imports, which stay in one thread: two see half of each other's modules."""
     with ThreadPoolExecutor(1) as beside:
         pinned = beside.submit(_pin, event, spec, services)
         services.registry.warm_up()
