@@ -19,11 +19,16 @@ def faults(
     *,
     only: Annotated[list[str] | None, typer.Option(help="Make only this fault; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the order, the files and the moments.")] = 0,
+    away_seconds: Annotated[float, typer.Option("--away", help="For how many seconds a server is away.")] = 60,
+    rate_limit: Annotated[
+        bool, typer.Option("--rate-limit", help="Storage refuses two updates of an object in a second, as it may.")
+    ] = False,
     as_list: Annotated[bool, typer.Option("--list", help="Name the faults, and make none.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Start a stack of its own, break it on purpose, and say which promises held; 1 if one was broken."""
     from deploy.local.faults import run as lab
+    from deploy.local.faults.lab import Lab
 
     with arguments():
         wanted = lab.names_of(lab.chosen(only or []))
@@ -31,7 +36,8 @@ def faults(
         _list(wanted, as_json=as_json)
         return
     with TemporaryDirectory(prefix="tidewheel-faults-") as folder:
-        outcomes = lab.run(Path(folder) / "home", only=only or [], seed=seed, say=say)
+        mine = Lab(Path(folder) / "home", seed, rate_limit=rate_limit, away_seconds=away_seconds)
+        outcomes = lab.run(mine, only=only or [], say=say)
     _show(outcomes, as_json=as_json)
     if not all(outcome.held for outcome in outcomes):
         raise typer.Exit(1)

@@ -67,6 +67,8 @@ class Keeper:
         self.state = "down"
 
     def _may_start(self, up: Container[str]) -> bool:
+        if (self._layout.held / self.part.name).exists():
+            return False
         if self.state == "restarting":
             return self._clock() >= self._since
         return self.state == "down" and not self.given_up and all(name in up for name in self.part.after)

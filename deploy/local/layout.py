@@ -46,6 +46,11 @@ class Layout:
         """What the servers keep between two starts."""
         return self.home / "data"
 
+    @property
+    def held(self) -> Path:
+        """A part whose name is in there stays down: the fault lab's way to take a server away for a while."""
+        return self.home / "held"
+
     def log(self, name: str) -> Path:
         """The log of a part or a training."""
         return self.logs / f"{name}.log"

@@ -18,6 +18,7 @@ from deploy.local.guard import Guard
 from deploy.local.layout import ROOT, Layout
 
 log = logging.getLogger(__name__)
+WORKER = "training_vm"
 MOST_STARTS = 3
 PAUSE_SECONDS = 1.0
 
@@ -35,7 +36,7 @@ class Machine:
 class Machines:
     """Starts what is asked for. A process that fails is started three times in all, like a VM that is preempted."""
 
-    def __init__(self, layout: Layout, guard: Guard, env: Mapping[str, str], worker: str = "training_vm") -> None:
+    def __init__(self, layout: Layout, guard: Guard, env: Mapping[str, str], worker: str = WORKER) -> None:
         self._layout, self._guard, self._env, self._worker = layout, guard, env, worker
         self._machines: dict[str, Machine] = {}
 

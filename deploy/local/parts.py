@@ -48,11 +48,12 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Which stack is wanted: whose Pub/Sub, which functions, and, for tests, which servers."""
+    """Which stack is wanted: whose Pub/Sub, which functions, and, for tests, which servers and how strict a storage."""
 
     pubsub: str = "tidewheel"
     functions: Path = ROOT / "functions"
     servers: tuple[str, ...] = SERVERS
+    rate_limit: bool = False
 
     def function_names(self) -> list[str]:
         """Each folder with a main.py is a function."""
@@ -102,6 +103,7 @@ def _storage(plan: Plan, layout: Layout, ports: Mapping[str, int], env: Mapping[
         "--pubsub-topic",
         f"projects/{PROJECT}/topics/drop-received",
     ]
+    command += ["--rate-limit"] if plan.rate_limit else []
     # Not before there are subscriptions: what a killed storage still has to announce must find its reader.
     after = ("topics",) if "pubsub" in plan.servers else ()
     return Part(name="storage", kind="server", command=tuple(command), env=env, port=ports["storage"], after=after)

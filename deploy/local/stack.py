@@ -14,6 +14,7 @@ from typing import Any
 
 from deploy.local import processes, state
 from deploy.local.layout import ROOT, Layout
+from deploy.local.machines import WORKER
 from deploy.local.parts import SERVERS
 from deploy.local.supervisor import Options, Supervisor
 from shared.errors import TidewheelError
@@ -37,14 +38,27 @@ def up(
     on_ready: Ready = lambda said: None,
     functions: Path = ROOT / "functions",
     servers: tuple[str, ...] = SERVERS,
+    rate_limit: bool = False,
+    worker: str = WORKER,
 ) -> None:
     """Start the stack: in this process until Ctrl-C, or detached, returning when it is ready.
+
+    Args:
+        rate_limit: the storage refuses a second update of an object within a second, as Cloud Storage may.
+        worker: the module that trains.
 
     Raises:
         TidewheelError: it runs already, a wanted port is taken, or a part could not be started.
     """
     options = Options(
-        home=home, fresh=fresh, ports=ports or {}, pubsub=pubsub, functions=functions.absolute(), servers=servers
+        home=home,
+        fresh=fresh,
+        ports=ports or {},
+        pubsub=pubsub,
+        functions=functions.absolute(),
+        servers=servers,
+        rate_limit=rate_limit,
+        worker=worker,
     )
     if detach:
         on_ready(_up_detached(options, on_progress))

@@ -17,7 +17,7 @@ from deploy.local import environment, ports, state
 from deploy.local.guard import Guard
 from deploy.local.keeper import Keeper
 from deploy.local.layout import ROOT, Layout
-from deploy.local.machines import Machines
+from deploy.local.machines import WORKER, Machines
 from deploy.local.parts import MANNERS, Part, Plan, build
 from shared.errors import TidewheelError
 
@@ -37,6 +37,8 @@ class Options:
     pubsub: str = "tidewheel"
     functions: Path = ROOT / "functions"
     servers: tuple[str, ...] = Plan.servers
+    rate_limit: bool = False
+    worker: str = WORKER
 
     def to_json(self) -> str:
         """For the command line of a detached supervisor."""
@@ -76,7 +78,7 @@ class Supervisor:
             parts = self._prepare()
             guard = Guard(ROOT, lock)
             self._keepers = [Keeper(part, self._layout, guard) for part in parts]
-            self._machines = Machines(self._layout, guard, self._env | MANNERS)
+            self._machines = Machines(self._layout, guard, self._env | MANNERS, self._options.worker)
             before = {each: signal.signal(each, self._ask_to_stop) for each in (signal.SIGTERM, signal.SIGINT)}
             try:
                 self._keep(guard)
@@ -89,7 +91,7 @@ class Supervisor:
 
     def _prepare(self) -> list[Part]:
         asked, layout = self._options, self._layout
-        plan = Plan(pubsub=asked.pubsub, functions=asked.functions, servers=asked.servers)
+        plan = Plan(pubsub=asked.pubsub, functions=asked.functions, servers=asked.servers, rate_limit=asked.rate_limit)
         self._ports = ports.choose(plan.port_names(), asked.ports, layout.ports)
         self._env = environment.stack_env(layout, self._ports)
         if asked.fresh:

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from deploy.local.faults import run as lab
+from deploy.local.faults.lab import Lab
 from deploy.local.faults.report import Outcome, as_json
 from shared.errors import TidewheelError
 from tests.e2e.mutations import mutated
 
-QUICK = ("poison", "reorder", "kill-evaluate.recorded")
+QUICK = ("poison", "reorder", "kill-evaluate.recorded", "still-mlflow.promoting")
+SHORT_SECONDS = 3.0
 # With this seed come first the duplicates, then what leaves drops behind that later ones wait for.
 LOST_LAST = 7
 
@@ -26,7 +28,7 @@ def by_name(outcomes: list[Outcome]) -> dict[str, str]:
 
 
 def test_promises_hold_under_a_few_faults(tmp_path: Path) -> None:
-    outcomes = lab.run(tmp_path / "home", only=QUICK, seed=1, say=quiet)
+    outcomes = lab.run(Lab(tmp_path / "home", seed=1, away_seconds=SHORT_SECONDS), only=QUICK, say=quiet)
     report = as_json(outcomes)
     assert report["held"], by_name(outcomes)
     assert {fault["name"] for fault in report["faults"]} == set(QUICK)
@@ -39,9 +41,8 @@ def test_the_lab_sees_that_a_guard_is_switched_off(tmp_path: Path) -> None:
     guards = {"preprocess": "outbox_and_fence", "reconcile": "outbox", "launch_training": "claim"}
     functions = mutated(tmp_path / "functions", **guards)
     only = ["reorder", "kill-preprocess.outbox", "duplicates"]
-    outcomes = lab.run(
-        tmp_path / "home", only=only, seed=LOST_LAST, functions=functions, patience_seconds=25, say=quiet
-    )
+    mine = Lab(tmp_path / "home", seed=LOST_LAST, functions=functions, patience_seconds=25)
+    outcomes = lab.run(mine, only=only, say=quiet)
     broken = by_name(outcomes)
     assert "rows: " in broken["reorder"]
     assert "DataPrepared of ledger/preprocess/" in broken["kill-preprocess.outbox"]

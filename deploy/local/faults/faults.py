@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy.local.faults import deliveries, freezes, outages
+from deploy.local.faults import deaths, deliveries, freezes, outages
 from deploy.local.faults.causes import POINTS, cause_of
 from deploy.local.faults.freezes import POINTS as SLEEPERS
 from deploy.local.faults.lab import Lab
@@ -50,12 +50,25 @@ FAULTS: list[Fault] = [
     *(Fault(f"kill-{step}", f"{step} dies after each of its side effects", kill(step)) for step in POINTS),
     Fault("reorder", "an older generation of a drop is swapped in last, and comes late", freezes.older_last),
     *(Fault(f"freeze-{step}", f"{step} sleeps past its lease, and goes on", freezes.freeze(step)) for step in SLEEPERS),
-    Fault("kill-worker", "the machine dies in mid-training", outages.kill_worker),
-    *(Fault(f"stop-{server}", f"{server} stands still, and dies", outages.outage(server)) for server in SERVERS),
-    Fault("kill-everything", "the whole stack dies, and is started again", outages.kill_everything),
+    Fault("kill-worker", "the machine dies in mid-training", deaths.kill_worker),
+    *(
+        Fault(
+            f"stop-{server}",
+            f"{server} stands still for a minute in mid-story, and is down for one",
+            outages.outage(server),
+        )
+        for server in SERVERS
+    ),
+    Fault("kill-everything", "the whole stack dies, and is started again", deaths.kill_everything),
 ]
 # Parts of those above, for whoever looks for something.
 SINGLE: list[Fault] = [
     *(_single("kill", step, point, kill(step, point)) for step in POINTS for point in POINTS[step]),
     *(_single("freeze", step, point, freezes.freeze(step, point)) for step in SLEEPERS for point in SLEEPERS[step]),
+    *(
+        Fault(f"{how}-{server}.{phase}", f"{server} is {how} from a point of {phase} on", make(server, phase))
+        for how, make in (("still", outages.still), ("down", outages.down))
+        for server in SERVERS
+        for phase in outages.PHASES
+    ),
 ]

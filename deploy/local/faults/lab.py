@@ -19,6 +19,7 @@ from deploy.local.faults import flights
 from deploy.local.faults.flights import MODEL, Counts
 from deploy.local.faults.orders import Orders
 from deploy.local.layout import ROOT, Layout
+from deploy.local.machines import WORKER
 from shared.errors import TidewheelError
 from shared.lifecycle import crash
 from shared.lifecycle.services import Services
@@ -27,7 +28,9 @@ from shared.lifecycle.services import Services
 LEASE_SECONDS = 4.0
 HASTE = {"TIDEWHEEL_LEASE_SECONDS": f"{LEASE_SECONDS}", "TIDEWHEEL_LOCK_SECONDS": "12"}
 HASTE |= {"TIDEWHEEL_RECONCILE_SECONDS": "10"}
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS, SETTLE_SECONDS = 120.0, 180.0
+# How long a server is away: longer than any client waits for one answer.
+AWAY_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 ROWS = 600
 FIRST_DAY = datetime(2013, 1, 1)
@@ -55,19 +58,33 @@ class Lab:
     home: Path
     seed: int
     functions: Path = ROOT / "functions"
+    worker: str = WORKER
+    rate_limit: bool = False
     services: Services = field(default_factory=Services)
     dropped: dict[tuple[str, int], Counts] = field(default_factory=dict)
     confirmed: list[Message] = field(default_factory=list)
     refused: list[Message] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)
-    patience_seconds: float = PATIENCE_SECONDS
+    patience_seconds: float = SETTLE_SECONDS
+    away_seconds: float = AWAY_SECONDS
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
         self.layout = Layout(self.home)
         self.orders = Orders(self.home / "faults")
         self._day, self._files = FIRST_DAY, 0
+
+    def start(self, say: Callable[[str], None] = lambda _: None) -> None:
+        """Start the stack, or start it again."""
+        stack.up(
+            self.home,
+            detach=True,
+            functions=self.functions,
+            worker=self.worker,
+            rate_limit=self.rate_limit,
+            on_progress=say,
+        )
 
     def drop(self, *, days: int = 1, name: str | None = None) -> tuple[str, int]:
         """Put a file of the next days into the landing bucket: its name and generation.
@@ -145,22 +162,19 @@ def until(ask: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECO
 
 
 @contextmanager
-def running(
-    home: Path, seed: int, *, functions: Path = ROOT / "functions", say: Callable[[str], None] = print
-) -> Iterator[Lab]:
-    """A lab whose stack is up; the environment is the stack's, and afterwards as it was before."""
+def running(lab: Lab, say: Callable[[str], None] = print) -> Iterator[Lab]:
+    """The lab while its stack is up; the environment is the stack's, and afterwards as it was before."""
     before = dict(os.environ)
-    (home / "faults").mkdir(parents=True, exist_ok=True)
-    os.environ.update(HASTE | {crash.FOLDER: str(home / "faults")})
-    lab = Lab(home, seed, functions)
+    lab.orders.folder.mkdir(parents=True, exist_ok=True)
+    os.environ.update(HASTE | {crash.FOLDER: str(lab.orders.folder)})
     handler = signal.signal(signal.SIGTERM, _end)
     try:
-        stack.up(home, detach=True, functions=functions, on_progress=say)
-        os.environ.update(stack.stack_env(home))
+        lab.start(say)
+        os.environ.update(stack.stack_env(lab.home))
         yield lab
     finally:
         lab.orders.take_back()
-        stack.down(home)
+        stack.down(lab.home)
         os.environ.clear()
         os.environ.update(before)
         signal.signal(signal.SIGTERM, handler)

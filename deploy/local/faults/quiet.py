@@ -10,7 +10,6 @@ from deploy.local.faults.lab import Lab
 from shared.errors import PassingError
 from shared.lifecycle.events import DropReceived
 
-SETTLE_SECONDS = 180.0
 PAUSE_SECONDS = 0.25
 
 

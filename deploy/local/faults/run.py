@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from deploy.local.faults import lab as labs
 from deploy.local.faults.faults import FAULTS, SINGLE, Fault
 from deploy.local.faults.lab import Lab
 from deploy.local.faults.promises import PROMISES, check
-from deploy.local.faults.quiet import SETTLE_SECONDS, settle
+from deploy.local.faults.quiet import settle
 from deploy.local.faults.report import Outcome
-from deploy.local.layout import ROOT
 from shared.errors import TidewheelError
 
 
-def run(
-    home: Path,
-    *,
-    only: Iterable[str] = (),
-    seed: int = 0,
-    patience_seconds: float = SETTLE_SECONDS,
-    functions: Path = ROOT / "functions",
-    say: Callable[[str], None] = print,
-) -> list[Outcome]:
-    """Make the faults on a stack of their own, in an order that the seed decides.
+def run(lab: Lab, *, only: Iterable[str] = (), say: Callable[[str], None] = print) -> list[Outcome]:
+    """Make the faults on the lab's stack, in an order that its seed decides.
 
     Raises:
         TidewheelError: no fault has such a name, or a promise is broken before anything was done.
     """
     wanted = chosen(only)
-    with labs.running(home, seed, functions=functions, say=say) as lab:
-        lab.patience_seconds = patience_seconds
+    with labs.running(lab, say):
         lab.dice.shuffle(wanted)
         _begin(lab)
         return [_told(_make(lab, fault), say) for fault in wanted]

@@ -30,7 +30,7 @@ def function(lab: Lab, name: str) -> Iterator[int]:
 @contextmanager
 def worker(lab: Lab, machine: str) -> Iterator[subprocess.Popen[bytes]]:
     """Another machine on the same task."""
-    with _process(lab, ["-m", "training_vm", str(lab.layout.machines / f"{machine}.json")], {}) as process:
+    with _process(lab, ["-m", lab.worker, str(lab.layout.machines / f"{machine}.json")], {}) as process:
         yield process
 
 
