@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from google.cloud import storage
 
 from deploy.local import processes, stack
 from deploy.local.environment import BUCKETS, LANDING
+from deploy.local.layout import Layout
 from shared.errors import TidewheelError
 from tests.emulated import laptop
 
@@ -108,6 +110,20 @@ def test_a_part_that_dies_is_named_and_started_again(home: Path, functions: Path
     assert (after["port"], after["restarts"]) == (before["port"], 1)
     assert part(home, "storage")["pid"] != before["pid"]
     assert connect(home).bucket(LANDING).exists()
+
+
+def test_a_part_that_is_held_stays_down_until_it_is_let_go(home: Path, functions: Path) -> None:
+    up(home, functions)
+    held = Layout(home).held / "storage"
+    held.parent.mkdir()
+    held.touch()
+    os.kill(part(home, "storage")["pid"], signal.SIGKILL)
+    laptop.wait_for(lambda: part(home, "storage")["state"] == "restarting")
+    # Without the hold it would be there again after 0.2 s.
+    time.sleep(1.0)
+    assert part(home, "storage")["pid"] is None
+    held.unlink()
+    laptop.wait_for(lambda: part(home, "storage")["state"] == "up")
 
 
 def test_a_killed_supervisor_leaves_no_process(home: Path, functions: Path) -> None:
