@@ -11,6 +11,7 @@ from pathlib import Path
 from shared.errors import PermanentError
 
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+DEADLINE = "TIDEWHEEL_TRAINING_DEADLINE_SECONDS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,12 @@ class Settings:
     machines_dir: Path | None = None
     location: str = "US"
     bigquery_storage_host: str = ""
+    machine_template: str = ""
+    zones: tuple[str, ...] = ()
+    most_machines: int = 4
+    spot_starts: int = 2
+    training_deadline_seconds: float = 3600.0
+    compute_url: str = ""
     lease_seconds: float | None = None
     lock_seconds: float | None = None
 
@@ -38,7 +45,7 @@ class Settings:
         """Read the settings.
 
         Raises:
-            PermanentError: GOOGLE_CLOUD_PROJECT is missing, a name cannot be one of BigQuery's, or a time is no number.
+            PermanentError: GOOGLE_CLOUD_PROJECT is missing, a name cannot be one of BigQuery's, or a number is none.
         """
         project = env.get("GOOGLE_CLOUD_PROJECT", "")
         if not project:
@@ -61,6 +68,12 @@ class Settings:
             machines_dir=Path(machines_dir) if machines_dir else None,
             location=env.get("TIDEWHEEL_LOCATION", "US"),
             bigquery_storage_host=env.get("BIGQUERY_STORAGE_EMULATOR_HOST", ""),
+            machine_template=env.get("TIDEWHEEL_MACHINE_TEMPLATE", ""),
+            zones=_names(env.get("TIDEWHEEL_ZONES", "")),
+            most_machines=_count(env, "TIDEWHEEL_MOST_MACHINES", cls.most_machines),
+            spot_starts=_count(env, "TIDEWHEEL_SPOT_STARTS", cls.spot_starts),
+            training_deadline_seconds=_seconds(env, DEADLINE) or cls.training_deadline_seconds,
+            compute_url=env.get("TIDEWHEEL_COMPUTE_URL", ""),
             lease_seconds=_seconds(env, "TIDEWHEEL_LEASE_SECONDS"),
             lock_seconds=_seconds(env, "TIDEWHEEL_LOCK_SECONDS"),
         )
@@ -75,3 +88,16 @@ def _seconds(env: Mapping[str, str], name: str) -> float | None:
         raise PermanentError(
             f'{name} is "{text}", which is no number of seconds.', "Leave it out, or write 60."
         ) from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(name for each in text.split(",") if (name := each.strip()))
+
+
+def _count(env: Mapping[str, str], name: str, usual: int) -> int:
+    """How many of something, 0 or more."""
+    text = env.get(name, "") or str(usual)
+    if not text.isdecimal():
+        raise PermanentError(f'{name} is "{text}", which is no whole number.', f"Leave it out, or write {usual}.")
+    return int(text)

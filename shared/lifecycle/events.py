@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from shared.contract.spec import ROWS
 from shared.errors import PermanentError
 
-REQUEST = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+REQUEST = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +142,23 @@ class TrainingRequested(Event):
     def machine(self) -> str:
         """The name of the one machine that trains it; asking twice for the same name starts one machine."""
         return f"train-{self.request}" + (f"-{self.epoch}" if self.epoch else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingRequested(Event):
+    """The calendar asks for a challenger of every model; asking twice in a month asks once."""
+
+    topic: ClassVar[str] = "retraining-requested"
+    month: str = ""
+    request: str = ""
+
+    def __post_init__(self) -> None:
+        if self.month and not MONTH.fullmatch(self.month):
+            raise PermanentError(f'month is "{self.month[:80]}".', "Write it as 2026-11, or leave it out.")
+
+    @property
+    def subject(self) -> str:
+        return self.request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,6 +359,7 @@ CONSUMERS: dict[str, str] = {
     "drop-received": "preprocess",
     "data-prepared": "evaluate",
     "training-requested": "launch_training",
+    "retraining-requested": "launch_training",
     "model-trained": "promote",
     "rollback-requested": "promote",
     "promotion-requested": "promote",
@@ -355,6 +374,7 @@ EVENTS: dict[str, type[Event]] = {
         DataPrepared,
         ModelEvaluated,
         TrainingRequested,
+        RetrainingRequested,
         TrainingScheduled,
         ModelTrained,
         RollbackRequested,
@@ -387,7 +407,7 @@ def _check_request(request: str) -> None:
     """A request names a machine, a snapshot and a folder."""
     if request and not REQUEST.fullmatch(request):
         raise PermanentError(
-            f'"{request[:80]}" cannot name a request.', "Use up to 40 of a-z, 0-9 and -, or leave it out."
+            f'"{request[:80]}" cannot name a request.', "Use up to 40 of a-z, 0-9 and, inside, -, or leave it out."
         )
 
 
