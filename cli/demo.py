@@ -130,7 +130,7 @@ def _versions(services: Services) -> list[dict[str, Any]]:
     rows = []
     for each in sorted(services.registry.versions(MODEL), key=lambda each: each.version):
         decision = decisions.get(each.version)
-        drops = [name.rpartition("/")[2] for name, _ in each.data_version.get("drops", [])]
+        drops = [name.rpartition("/")[2] for name in services.registry.drops([each])[0]]
         rows.append(
             {
                 "version": each.version,

@@ -83,7 +83,9 @@ def _scheduled(data: Mapping[str, Any]) -> str:
 
 def _trained(data: Mapping[str, Any]) -> str:
     version = data.get("data_version") or {}
-    drops = len(version.get("drops", []))
+    drops = version.get("drops", 0)
+    # An older event names them all.
+    drops = len(drops) if isinstance(drops, list) else drops
     rows = f" on {version['train_rows']:,} rows of {drops} drop{'s'[: drops != 1]}" if "train_rows" in version else ""
     return f"trained{rows} for request {data['request']}, run {data['run']}"
 

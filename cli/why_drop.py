@@ -12,7 +12,6 @@ from shared.lifecycle.lineage import known_account, trained_on
 from shared.lifecycle.story import told
 
 if TYPE_CHECKING:
-    from shared.adapters.registry import Version
     from shared.adapters.warehouse import Account
     from shared.lifecycle.services import Services
 
@@ -76,19 +75,15 @@ def _versions(drop: str, model: str, services: Services) -> list[dict[str, Any]]
     return [
         {
             "version": each.version,
-            "generation": _generation(each, drop),
+            "generation": generation,
             "production": each.version == champion,
             "verdict": verdicts.get(each.version),
             "created": each.created,
             "request": each.request,
             "run": each.run,
         }
-        for each in trained_on(drop, services)
+        for each, generation in trained_on(drop, services)
     ]
-
-
-def _generation(version: Version, drop: str) -> int:
-    return next(generation for name, generation in version.data_version["drops"] if name == drop)
 
 
 def show(report: dict[str, Any]) -> None:

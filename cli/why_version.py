@@ -53,7 +53,7 @@ def _drops(version: Version, services: Services) -> list[dict[str, Any]]:
     newest = {each.drop: max(g for name, g in accounts if name == each.drop) for each in accounts.values()}
     landed = {(name, generation) for name, generation, _ in services.storage.objects(bucket, f"{version.model}/")}
     found = []
-    for drop, generation in map(tuple, version.data_version.get("drops", [])):
+    for drop, generation in services.registry.drops([version])[0].items():
         account = accounts.get((drop, generation))
         state = "withdrawn" if account and account.withdrawn else "in use"
         if state == "in use" and newest.get(drop, generation) > generation:

@@ -71,7 +71,7 @@ def tags(training: Training) -> dict[str, str]:
         "tidewheel.story": event.story,
         "tidewheel.reason": event.reason,
         "tidewheel.champion": "none" if rival.version is None else str(rival.version),
-        "tidewheel.data_version": json.dumps(training.data.to_dict()),
+        "tidewheel.data_version": json.dumps(data(training.data)),
         "tidewheel.code_version": json.dumps(asdict(version)),
         # Names that MLflow's own page knows.
         "mlflow.source.name": "training_vm",

@@ -55,7 +55,7 @@ def train(event: TrainingRequested, services: Services) -> list[Event]:
     training = Training(event=event, spec=spec, params=params, data=data, champion=champion, metrics=metrics)
     version, run = _keep(training, fitted.pipeline, rows, services)
     log.info("Version %d of %s is registered, %.1f s after the start", version, event.model, time.monotonic() - begun)
-    told = data.to_dict()
+    told = record.data(data)
     return [ModelTrained(model=event.model, request=event.request, version=version, run=run, data_version=told)]
 
 

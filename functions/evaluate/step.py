@@ -78,7 +78,7 @@ def _score(event: DataPrepared, spec: ModelSpec, version: Version, services: Ser
 
     loaded = services.registry.load(event.model, version.version)
     # What it was trained on is no news to it, also if another drop had brought the same rows.
-    trained_on = DataVersion.from_dict(version.data_version)
+    trained_on = DataVersion.from_dict(services.registry.data_version(version))
     rows = services.warehouse.read_drop(
         event.model, spec, event.drop, generation=event.generation, unseen_by=trained_on
     )

@@ -27,6 +27,6 @@ def withdraw(event: WithdrawalRequested, services: Services) -> list[Event]:
             reason=event.reason,
             who=event.who,
             request=event.request,
-            versions=tuple(each.version for each in trained_on(event.drop, services)),
+            versions=tuple(each.version for each, _ in trained_on(event.drop, services)),
         )
     ]

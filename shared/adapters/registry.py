@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from shared.adapters.registry_data import Data
 from shared.adapters.registry_records import Loaded, NoSuchVersion, Version
-from shared.adapters.registry_versions import Versions
 
 __all__ = ["Loaded", "NoSuchVersion", "Registry", "Version"]
 
 
-class Registry(Versions):
+class Registry(Data):
     """Experiments, runs and versions of one MLflow server. A model and its experiment have the same name."""

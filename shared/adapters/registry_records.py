@@ -20,6 +20,8 @@ REQUEST, STORY, CHAMPION, DATA_VERSION = (
 )
 KIND, KEY, STATUS, VERSION, ATTEMPT = (f"tidewheel.{tag}" for tag in ("kind", "key", "status", "version", "attempt"))
 TRAINING, EVALUATION = "training", "evaluation"
+# Beside a run: its data version with every drop. The tag has their number: MLflow cuts tags off at 8,000 letters.
+DATA_FILE = "data_version.json"
 
 
 class NoSuchVersion(PermanentError):
@@ -31,6 +33,7 @@ class Version:
     """A version of a model; it counts if its status is empty.
 
     `abandoned`: another attempt of the same request took its place. `unfinished`: its training has not ended well.
+    `data_version` is what the tag says, with the number of the `drops`; the registry's `data_version` has them all.
     """
 
     model: str

@@ -66,14 +66,11 @@ def prepared(account: Account, *, same_as: str | None = None) -> DataPrepared:
     )
 
 
-def trained_on(drop: str, services: Services) -> list[Version]:
-    """The versions that count and have learned from a drop's rows, oldest first."""
-    versions = services.registry.versions(model_of(drop))
-    return [each for each in versions if each.counts and _has_seen(each, drop)]
-
-
-def _has_seen(version: Version, drop: str) -> bool:
-    return any(name == drop for name, _ in version.data_version.get("drops", []))
+def trained_on(drop: str, services: Services) -> list[tuple[Version, int]]:
+    """The versions that count and have learned from a drop's rows, oldest first, and from which generation of it."""
+    versions = [each for each in services.registry.versions(model_of(drop)) if each.counts]
+    seen = services.registry.drops(versions)
+    return [(each, drops[drop]) for each, drops in zip(versions, seen, strict=True) if drop in drops]
 
 
 def _known(drop: str, names: list[str]) -> str:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ import requests
 
 from deploy.local.layout import ROOT
 from shared.adapters.registry import NoSuchVersion, Registry
+from shared.adapters.warehouse import DataVersion
 from shared.contract.catalog import model
 from shared.errors import LostLease, PassingError, PermanentError
 from shared.evaluation.drift import profile, watched
@@ -26,6 +28,7 @@ from shared.settings import Settings
 from tests.emulated import laptop
 from tests.emulated.project import Project
 from tests.unit.test_models import fitted, rows
+from training_vm import record
 
 pytest_plugins = ["tests.emulated.project_fixtures"]
 NAME = "taxi_fare"
@@ -33,6 +36,20 @@ SPEC = model(NAME)
 FRAME = rows(SPEC)
 FEATURES = FRAME[[column.name for column in SPEC.features]]
 PROFILE = profile(FRAME, watched(SPEC))
+DATA = DataVersion(
+    model=NAME,
+    timestamp="2013-03-01T00:00:00+00:00",
+    window_from=None,
+    window_to=None,
+    selection="all",
+    rows=7,
+    train_rows=5,
+    first_event="2013-01-01T00:00:00+00:00",
+    last_event="2013-02-01T00:00:00+00:00",
+    digest="0123456789abcde",
+    snapshot="taxi_fare_snapshot",
+    drops=(("taxi_fare/a.csv", 1),),
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +102,32 @@ def test_a_version_counts_when_its_run_is_finished(registry: Registry, pipeline:
     version = registry.version(NAME, number)
     assert (version.counts, version.run, version.request) == (True, run, request)
     assert version.data_version == {"rows": 7, "drops": [["a/b.csv", 1]]}
+    # That was all in the tag, as of old.
+    assert registry.drops([version]) == [{"a/b.csv": 1}]
+
+
+def test_thousands_of_drops_are_told_whole_and_leave_the_tag_small(registry: Registry, pipeline: Any) -> None:
+    data = replace(
+        DATA, drops=tuple((f"{NAME}/2013/a-month-with-a-long-name-{i}.csv", 10**15 + i) for i in range(2_000))
+    )
+    tags = {"tidewheel.data_version": json.dumps(record.data(data))}
+    run = registry.begin(NAME, f"r-{uuid4().hex[:8]}", tags=tags)
+    registry.log_data(run, data.to_dict())
+    number = registry.register(NAME, SPEC, run, pipeline, FEATURES.head(9), profile=PROFILE, tags=tags)
+    registry.finish(run)
+    version = registry.version(NAME, number)
+    assert len(version.tags["tidewheel.data_version"]) < 1_000
+    assert version.data_version["drops"] == 2_000
+    assert DataVersion.from_dict(registry.data_version(version)) == data
+    assert registry.drops([version, version]) == [dict(data.drops)] * 2
+
+
+def test_a_version_whose_list_of_drops_is_gone_says_so(registry: Registry, pipeline: Any) -> None:
+    run = begin(registry)
+    tags = {"tidewheel.data_version": json.dumps(record.data(DATA))}
+    number = registry.register(NAME, SPEC, run, pipeline, FEATURES.head(9), profile=PROFILE, tags=tags)
+    with pytest.raises(PermanentError, match=f"version {number} of {NAME} has no data_version.json any more"):
+        registry.drops([registry.version(NAME, number)])
 
 
 def test_a_version_whose_run_failed_does_not_count(registry: Registry, pipeline: Any) -> None:

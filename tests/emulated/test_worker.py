@@ -116,7 +116,8 @@ def test_everything_that_a_user_wants_to_know_is_on_the_run(services: Listening)
     assert int(params["data.train_rows"]) == metrics["train_rows"] > metrics["holdout_rows"] > 0
     assert metrics["holdout_rmse"] < metrics["baseline_holdout_rmse"] and metrics["train_rmse"] > 0
     assert metrics["duration_seconds"] > metrics["fit_seconds"] > 0
-    assert announced.data_version == version.data_version and version.data_version["drops"] == [[d, 1] for d in DROPS]
+    assert announced.data_version == version.data_version and version.data_version["drops"] == len(DROPS)
+    assert services.registry.drops([version]) == [dict.fromkeys(DROPS, 1)]
     assert version.tags["tidewheel.reason"] == "a test asks" and version.tags["tidewheel.champion"] == "none"
     assert version.tags["tidewheel.story"] == announced.request == version.request
 
@@ -128,7 +129,9 @@ def test_packages_and_data_version_are_beside_the_run_whole(services: Listening,
         client.download_artifacts(announced.run, name, str(tmp_path))
     environment = json.loads((tmp_path / "environment.json").read_text())
     assert {"mlflow", "scikit-learn", "duckdb"} <= set(environment["packages"])
-    assert json.loads((tmp_path / "data_version.json").read_text()) == version.data_version
+    whole = json.loads((tmp_path / "data_version.json").read_text())
+    assert whole == {**version.data_version, "drops": [[drop, 1] for drop in DROPS]}
+    assert services.registry.data_version(version) == whole
     inputs = client.get_run(announced.run).inputs
     assert inputs and inputs.dataset_inputs[0].dataset.digest == version.data_version["digest"]
 
@@ -161,7 +164,7 @@ def crown(services: Services, version: int | None) -> None:
 def test_a_window_of_old_rows_is_judged_on_the_newest_drops(services: Listening) -> None:
     _, whole = trained(services)
     _, january = trained(services, window=("2013-01-01", "2013-02-01"))
-    assert january.data_version["drops"] == [[DROPS[0], 1]]
+    assert services.registry.drops([january]) == [{DROPS[0]: 1}]
     assert january.metrics["train_rows"] < whole.metrics["train_rows"]
     assert january.metrics["holdout_rows"] == whole.metrics["holdout_rows"]
 
