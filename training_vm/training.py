@@ -15,7 +15,7 @@ from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
 from shared.lifecycle import crash
 from shared.lifecycle.events import Event, ModelTrained, TrainingRequested
-from shared.lifecycle.ledger import attempt
+from shared.lifecycle.lease import attempt
 from shared.lifecycle.services import Services
 from training_vm import record
 from training_vm.patience import patiently

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.contract import catalog
+from shared.lifecycle import crash, lease
 from shared.lifecycle.events import DropRestored, DropWithdrawn, Event, WithdrawalRequested
 from shared.lifecycle.lineage import known_account, trained_on
 from shared.lifecycle.services import Services
@@ -18,7 +19,10 @@ def withdraw(event: WithdrawalRequested, services: Services) -> list[Event]:
     known_account(event.drop, services)
     # A swap of the same drop would be a conflict.
     with services.locks.hold(f"rows/{event.model}"):
+        # Who has slept must not undo what a person has said since.
+        lease.check()
         services.warehouse.withdraw(event.model, event.drop, withdrawn=not event.undo)
+        crash.point("preprocess.withdrawn")
     kind = DropRestored if event.undo else DropWithdrawn
     return [
         kind(

@@ -21,28 +21,24 @@ both finished announce the same thing.
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from shared.adapters.storage import Storage
 from shared.errors import LostLease, PassingError, PermanentError
 from shared.lifecycle import crash
 from shared.lifecycle.events import EVENTS, Event, StepFailed
+from shared.lifecycle.lease import Lease, mine
 from shared.lifecycle.messages import from_dict, to_dict
 
-log = logging.getLogger(__name__)
 LEASE_SECONDS = 60.0
 DONE, REPEATED = "done", "repeated"
 Work = Callable[[], Sequence[Event]]
 Publish = Callable[[Sequence[Event]], None]
-_ATTEMPT: ContextVar[int] = ContextVar("attempt", default=0)
 
 
 class Ledger:
@@ -80,13 +76,13 @@ class Ledger:
             self._create(f"{folder}/repeat-{_slug(message_id or uuid.uuid4().hex)}", {"at": self._clock()})
             return REPEATED
         with lease:
-            _ATTEMPT.set(lease.attempt)
+            mine(lease)
             crash.point(f"{step}.claimed")
             announced = self._adopt(folder, lease)
             if announced is None:
                 announced = self._do(step, event, work, lease, folder)
             crash.point(f"{step}.outbox")
-            publish(announced)
+            _announce(step, announced, publish)
             crash.point(f"{step}.announced")
             self._create(f"{folder}/done", {"at": self._clock(), "attempt": lease.attempt})
             crash.point(f"{step}.done")
@@ -181,89 +177,6 @@ class Ledger:
         return self._storage.create(self._bucket, name, body)
 
 
-@dataclass
-class Lease:
-    """The right to do a piece of work until a moment that a heartbeat keeps moving on."""
-
-    storage: Storage
-    bucket: str
-    folder: str
-    seconds: float
-    clock: Callable[[], float]
-    attempt: int = 0
-    until: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.nonce = uuid.uuid4().hex
-        self._generation = 0
-        self._stop = threading.Event()
-
-    def take(self, attempt: int) -> bool:
-        """Claim an attempt; whether nobody else has it."""
-        until = self.clock() + self.seconds
-        generation = self.storage.create(self.bucket, self._name(attempt), self._claim(until))
-        if generation is None:
-            return False
-        self.attempt, self.until, self._generation = attempt, until, generation
-        return True
-
-    def check(self) -> None:
-        """Go on only while the work is ours.
-
-        Raises:
-            LostLease: the lease ran out, and somebody has taken over.
-        """
-        if self.clock() >= self.until and self.storage.read(self.bucket, self._name(self.attempt + 1)):
-            raise LostLease(f"the lease on {self.folder} ran out, and another attempt has begun.")
-
-    def __enter__(self) -> Lease:
-        self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
-        self._heart.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        self._stop.set()
-        self._heart.join()
-        if error is not None:
-            self._give_back(error)
-
-    def _give_back(self, error: BaseException) -> None:
-        """Let the next attempt begin at once, and say why there has to be one."""
-        try:
-            self._renew(0.0, error=f"{type(error).__name__}: {error}"[:2000])
-        except PassingError as also:
-            # The lease runs out by itself; what went wrong first is what has to be seen.
-            log.warning("the lease on %s could not be given back: %s", self.folder, also)
-
-    def _beat(self) -> None:
-        while not self._stop.wait(self.seconds / 3):
-            try:
-                self._renew(self.clock() + self.seconds)
-            except PassingError as error:
-                log.warning("a heartbeat for %s failed: %s", self.folder, error)
-
-    def _renew(self, until: float, **more: Any) -> None:
-        body = self._claim(until) | more
-        name = self._name(self.attempt)
-        generation = self.storage.replace(self.bucket, name, body, generation=self._generation)
-        if generation is None and (there := self.storage.read(self.bucket, name)) and there[0]["until"]:
-            # A heartbeat that seemed to fail was written after all.
-            generation = self.storage.replace(self.bucket, name, body, generation=there[1])
-        if generation is not None:
-            self.until, self._generation = until, generation
-
-    def _claim(self, until: float) -> dict[str, Any]:
-        return {"owner": self.nonce, "until": until}
-
-    def _name(self, attempt: int) -> str:
-        return f"{self.folder}/claim-{attempt}"
-
-
-def attempt() -> int:
-    """The number of the attempt that this thread is at; a store that is told may refuse one that sleeps too long."""
-    return _ATTEMPT.get()
-
-
 def failure(step: str, event: Event, error: PermanentError) -> StepFailed:
     """What people are told when a step gives up for good."""
     model = getattr(event, "model", None)
@@ -273,6 +186,14 @@ def failure(step: str, event: Event, error: PermanentError) -> StepFailed:
 def folder_of(step: str, event: Event) -> str:
     """Where the ledger keeps what it knows of a piece of work."""
     return f"ledger/{step}/{_slug(f'{type(event).__name__}-{event.identity}')}"
+
+
+def _announce(step: str, events: Sequence[Event], publish: Publish) -> None:
+    """One after the other, in the order of the outbox, each confirmed before the next is sent."""
+    for number, event in enumerate(events):
+        if number:
+            crash.point(f"{step}.between")
+        publish([event])
 
 
 def _inherit(event: Event, cause: Event) -> Event:

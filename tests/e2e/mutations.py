@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from shared.adapters import warehouse_drops
-from shared.lifecycle.ledger import Lease, Ledger
+from shared.lifecycle.lease import Lease
+from shared.lifecycle.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 MAIN = """from tests.e2e import mutations

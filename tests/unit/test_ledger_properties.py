@@ -13,8 +13,9 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from shared.adapters.storage import Storage
 from shared.errors import PassingError
-from shared.lifecycle import ledger
-from shared.lifecycle.ledger import DONE, Lease, Ledger
+from shared.lifecycle import lease
+from shared.lifecycle.lease import Lease
+from shared.lifecycle.ledger import DONE, Ledger
 from tests.unit.actors import Threads
 from tests.unit.bucket import Fate
 from tests.unit.ledger_world import FOLDER, LEASE_SECONDS, Owner, World
@@ -23,8 +24,8 @@ from tests.unit.racing import HUNT, PLAY, Race, bury
 
 @pytest.fixture(autouse=True)
 def _threads_that_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "threading", Threads)
-    monkeypatch.setattr(logging.getLogger("shared.lifecycle.ledger"), "disabled", True)
+    monkeypatch.setattr(lease, "threading", Threads)
+    monkeypatch.setattr(logging.getLogger("shared.lifecycle.lease"), "disabled", True)
 
 
 class Owners(Race):

@@ -1,55 +1,139 @@
-"""What sets a step off, so that a fault can be made on its way."""
+"""What sets a step off, and its crash points on the way: where a process dies there, and where one may sleep there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from deploy.local.faults.flights import MODEL
 from deploy.local.faults.lab import Lab, Message, until
+from deploy.local.faults.quiet import settle
 
-POINTS: dict[str, tuple[str, ...]] = {
-    "preprocess": ("claimed", "staged", "swapped", "worked", "outbox", "announced", "done"),
-    "evaluate": ("claimed", "appended", "recorded", "worked", "outbox", "announced", "done"),
-    "launch_training": ("claimed", "placed", "launched", "worked", "outbox", "announced", "done"),
-    "train": ("claimed", "started", "fitted", "registered", "finished", "worked", "outbox", "announced", "done"),
-    "promote": ("claimed", "decided", "alias", "worked", "outbox", "announced", "done", "closed"),
-    "reconcile": ("claimed", "worked", "outbox", "announced", "done"),
-}
-OTHER_CAUSES = {"promote.closed": "train"}
+BY_HAND = {"reason": "the fault lab asks", "who": "the lab"}
 
 
-def cause_of(lab: Lab, point: str) -> Callable[[], object]:
-    """What leads a process to a crash point."""
-    step = OTHER_CAUSES.get(point, point.partition(".")[0])
-    if step in ("preprocess", "evaluate"):
-        return lab.drop
-    if step == "promote":
-        return lambda: promote_another(lab)
-    if step == "reconcile":
-        return lambda: lab.publish("reconcile-requested", b"{}")
-    return lambda: ask_training(lab)
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """The step that is set off, by a message on which topic, and how to have one come."""
+
+    step: str
+    topic: str
+    make: Callable[[Lab], object]
+    kills: tuple[str, ...]
+    freezes: tuple[str, ...] = ()
+
+    def point(self, name: str) -> str:
+        """A crash point by its whole name."""
+        return f"{self.step}.{name}"
 
 
 def ask_training(lab: Lab) -> Message:
     """A person asks for a training."""
-    return lab.publish("training-requested", {"model": MODEL, "reason": "the fault lab asks"})
+    return lab.publish("training-requested", {"model": MODEL, "reason": BY_HAND["reason"]})
+
+
+def queue_training(lab: Lab) -> None:
+    """Two people ask, and one of them has to wait: the verdict about the first lets the second go on."""
+    ask_training(lab)
+    lab.publish("training-requested", {"model": MODEL, "params": {"alpha": lab.dice.randint(1, 99)}})
 
 
 def promote_another(lab: Lab) -> Message:
     """A person puts another version into production."""
-    champion = lab.services.decisions.champion(MODEL)
     known = [each.version for each in lab.services.registry.versions(MODEL) if each.counts]
-    others = [version for version in known if version != champion]
-    if not others:
+    if len(known) < 2:
         ask_training(lab)
-        others = until(lambda: _others(lab, known), "a second version")
-    asked = {"model": MODEL, "version": lab.dice.choice(others), "reason": "the fault lab asks", "who": "the lab"}
-    return lab.publish("promotion-requested", asked)
+        until(lambda: len(_others(lab)) > 0, "a second version")
+    return lab.publish("promotion-requested", {"model": MODEL, "version": lab.dice.choice(_others(lab)), **BY_HAND})
 
 
-def _others(lab: Lab, known: list[int]) -> list[int]:
-    from deploy.local.faults.quiet import settle
+def roll_back(lab: Lab) -> Message:
+    """A person puts an earlier champion back."""
+    champion = lab.services.decisions.champion(MODEL)
+    history = lab.services.decisions.history(MODEL)
+    earlier = sorted({each.champion for each in history if each.champion} - {champion})
+    if not earlier:
+        promote_another(lab)
+        settle(lab)
+        return roll_back(lab)
+    return lab.publish("rollback-requested", {"model": MODEL, "version": lab.dice.choice(earlier), **BY_HAND})
 
+
+def withdraw(lab: Lab) -> Message:
+    """A person takes a drop out, or puts back the one that is out."""
+    out = [drop for drop, is_out in lab.withdrawn.items() if is_out]
+    drop = out[0] if out else lab.dice.choice(sorted({name for name, _ in lab.dropped}))
+    lab.withdrawn[drop] = not out
+    return lab.publish("withdrawal-requested", {"model": MODEL, "drop": drop, "undo": bool(out), **BY_HAND})
+
+
+def _others(lab: Lab) -> list[int]:
     settle(lab)
     champion = lab.services.decisions.champion(MODEL)
     return [each.version for each in lab.services.registry.versions(MODEL) if each.counts and each.version != champion]
+
+
+CAUSES: dict[str, Cause] = {
+    "preprocess": Cause(
+        step="preprocess",
+        topic="drop-received",
+        make=Lab.drop,
+        kills=("claimed", "staged", "swapped", "worked", "outbox", "announced", "done"),
+        freezes=("claimed", "staged", "swapped", "worked", "outbox", "announced"),
+    ),
+    "evaluate": Cause(
+        step="evaluate",
+        topic="data-prepared",
+        make=lambda lab: lab.drop(days=30),
+        kills=("claimed", "appended", "recorded", "worked", "outbox", "between", "announced", "done"),
+        freezes=("claimed", "appended", "worked", "outbox", "between"),
+    ),
+    "launch_training": Cause(
+        step="launch_training",
+        topic="training-requested",
+        make=ask_training,
+        kills=("claimed", "placed", "launched", "worked", "outbox", "announced", "done"),
+        freezes=("claimed", "placed", "worked"),
+    ),
+    "train": Cause(
+        step="train",
+        topic="training-requested",
+        make=ask_training,
+        kills=("claimed", "started", "fitted", "registered", "finished", "worked", "outbox", "announced", "done"),
+        freezes=("claimed", "fitted", "registered", "worked", "outbox"),
+    ),
+    "decide": Cause(
+        step="promote",
+        topic="model-trained",
+        make=queue_training,
+        kills=("claimed", "decided", "closed", "worked", "outbox", "between", "announced", "done"),
+        freezes=("claimed", "decided", "closed", "worked", "outbox", "between"),
+    ),
+    "promote": Cause(
+        step="promote",
+        topic="promotion-requested",
+        make=promote_another,
+        kills=("claimed", "decided", "alias", "worked", "outbox", "announced", "done"),
+        freezes=("claimed", "decided", "alias", "worked", "outbox"),
+    ),
+    "rollback": Cause(
+        step="promote",
+        topic="rollback-requested",
+        make=roll_back,
+        kills=("claimed", "decided", "alias", "worked", "outbox", "announced", "done"),
+        freezes=("claimed", "decided", "alias", "worked", "outbox"),
+    ),
+    "withdraw": Cause(
+        step="preprocess",
+        topic="withdrawal-requested",
+        make=withdraw,
+        kills=("claimed", "withdrawn", "worked", "outbox", "announced", "done"),
+        freezes=("claimed", "withdrawn", "worked", "outbox"),
+    ),
+    "reconcile": Cause(
+        step="reconcile",
+        topic="reconcile-requested",
+        make=lambda lab: lab.publish("reconcile-requested", b"{}"),
+        kills=("claimed", "worked", "outbox", "announced", "done"),
+    ),
+}

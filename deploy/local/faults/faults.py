@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.local.faults import deaths, deliveries, freezes, outages
-from deploy.local.faults.causes import POINTS, cause_of
-from deploy.local.faults.freezes import POINTS as SLEEPERS
+from deploy.local.faults.causes import CAUSES, Cause
 from deploy.local.faults.lab import Lab
 from deploy.local.faults.quiet import settle
 from deploy.local.parts import SERVERS
+from shared.lifecycle.crash import KILL
 
 
 @dataclass(frozen=True)
@@ -22,34 +22,40 @@ class Fault:
     make: Callable[[Lab], int]
 
 
-def kill(step: str, *points: str) -> Callable[[Lab], int]:
-    """Kill a process at each crash point of a step, or at these, one story for each."""
+def kill(name: str, *points: str) -> Callable[[Lab], int]:
+    """Kill a process at each crash point on the way of a cause, or at these, one story for each."""
+    cause = CAUSES[name]
 
     def make(lab: Lab) -> int:
-        wanted = [f"{step}.{point}" for point in points or POINTS[step]]
+        wanted = list(points or cause.kills)
         lab.dice.shuffle(wanted)
-        return sum(_kill_at(lab, point) for point in wanted)
+        return sum(_kill_at(lab, cause, point) for point in wanted)
 
     return make
 
 
-def _kill_at(lab: Lab, point: str) -> int:
-    died = lab.kill_at(point, cause_of(lab, point))
+def _kill_at(lab: Lab, cause: Cause, point: str) -> int:
+    died = lab.obeyed(cause.point(point), KILL, lambda: cause.make(lab))
     settle(lab)
-    return died
+    return int(died)
 
 
-def _single(how: str, step: str, point: str, make: Callable[[Lab], int]) -> Fault:
-    return Fault(f"{how}-{step}.{point}", f"{how} {step} at one point", make)
+def _single(how: str, name: str, point: str, make: Callable[[Lab], int]) -> Fault:
+    return Fault(f"{how}-{name}.{point}", f"{how} what does {name} at one point", make)
 
 
 FAULTS: list[Fault] = [
     Fault("duplicates", "every message again, with its own id and with new ones", deliveries.duplicates),
     Fault("at-once", "every message several times at the same moment", deliveries.at_once),
     Fault("poison", "what nobody can understand, on every topic", deliveries.poison),
-    *(Fault(f"kill-{step}", f"{step} dies after each of its side effects", kill(step)) for step in POINTS),
+    *(Fault(f"kill-{name}", f"what does {name} dies after each of its side effects", kill(name)) for name in CAUSES),
     Fault("reorder", "an older generation of a drop is swapped in last, and comes late", freezes.older_last),
-    *(Fault(f"freeze-{step}", f"{step} sleeps past its lease, and goes on", freezes.freeze(step)) for step in SLEEPERS),
+    Fault("outdated-wish", "a withdrawal that slept goes on after it was taken back", freezes.older_wish),
+    *(
+        Fault(f"freeze-{name}", f"what does {name} sleeps past its lease, and goes on", freezes.freeze(name))
+        for name, cause in CAUSES.items()
+        if cause.freezes
+    ),
     Fault("kill-worker", "the machine dies in mid-training", deaths.kill_worker),
     *(
         Fault(
@@ -63,8 +69,12 @@ FAULTS: list[Fault] = [
 ]
 # Parts of those above, for whoever looks for something.
 SINGLE: list[Fault] = [
-    *(_single("kill", step, point, kill(step, point)) for step in POINTS for point in POINTS[step]),
-    *(_single("freeze", step, point, freezes.freeze(step, point)) for step in SLEEPERS for point in SLEEPERS[step]),
+    *(_single("kill", name, point, kill(name, point)) for name, cause in CAUSES.items() for point in cause.kills),
+    *(
+        _single("freeze", name, point, freezes.freeze(name, point))
+        for name, cause in CAUSES.items()
+        for point in cause.freezes
+    ),
     *(
         Fault(f"{how}-{server}.{phase}", f"{server} is {how} from a point of {phase} on", make(server, phase))
         for how, make in (("still", outages.still), ("down", outages.down))

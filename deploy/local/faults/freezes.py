@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from deploy.local.faults import seconds
-from deploy.local.faults.causes import cause_of
+from deploy.local.faults.causes import CAUSES, Cause, withdraw
 from deploy.local.faults.deliveries import push
 from deploy.local.faults.flights import MODEL
 from deploy.local.faults.lab import LEASE_SECONDS, DidNotHappen, Lab, Message, until
@@ -14,47 +14,38 @@ from deploy.local.faults.quiet import settle
 from shared.lifecycle.crash import FREEZE
 from shared.lifecycle.events import CONSUMERS
 
-POINTS: dict[str, tuple[str, ...]] = {
-    "preprocess": ("claimed", "staged", "swapped", "worked", "outbox", "announced"),
-    "evaluate": ("claimed", "appended", "worked", "outbox"),
-    "launch_training": ("claimed", "placed", "worked"),
-    "promote": ("claimed", "decided", "worked", "outbox"),
-    "train": ("claimed", "fitted", "registered", "worked", "outbox"),
-}
-TOPICS = {"preprocess": "drop-received", "evaluate": "data-prepared", "launch_training": "training-requested"}
-TOPICS |= {"promote": "promotion-requested"}
 MESSAGE_SECONDS = 30.0
 
 
-def freeze(step: str, *points: str) -> Callable[[Lab], int]:
-    """Freeze a process of the step past its lease, at one of its crash points after the other, or at these."""
-    one = _freeze_worker if step == "train" else _freeze_function
+def freeze(name: str, *points: str) -> Callable[[Lab], int]:
+    """Freeze a process past its lease, at one crash point on the way of a cause after the other, or at these."""
+    cause = CAUSES[name]
+    one = _freeze_worker if cause.step == "train" else _freeze_function
 
     def make(lab: Lab) -> int:
-        wanted = [f"{step}.{point}" for point in points or POINTS[step]]
+        wanted = list(points or cause.freezes)
         lab.dice.shuffle(wanted)
-        return sum(one(lab, point) for point in wanted)
+        return sum(one(lab, cause, cause.point(point)) for point in wanted)
 
     return make
 
 
-def _freeze_function(lab: Lab, point: str) -> int:
-    step = point.partition(".")[0]
-    with seconds.function(lab, step) as port:
+def _freeze_function(lab: Lab, cause: Cause, point: str) -> int:
+    with seconds.function(lab, cause.step) as port:
         known = {message.id for message in [*lab.logged(), *lab.confirmed]}
-        if not lab.obeyed(point, FREEZE, cause_of(lab, point)):
+        if not lab.obeyed(point, FREEZE, lambda: cause.make(lab)):
             return 0
-        message = until(lambda: _newest(lab, step, known), f"the message for {point}", MESSAGE_SECONDS)
+        message = until(lambda: _newest(lab, cause.topic, known), f"the message for {point}", MESSAGE_SECONDS)
         _deliver_until_taken(lab, message, port)
         lab.orders.thaw(point)
         settle(lab)
     return 1
 
 
-def _newest(lab: Lab, step: str, known: set[str]) -> Message | None:
+def _newest(lab: Lab, topic: str, known: set[str]) -> Message | None:
     """The message that the frozen process has in hand."""
     fresh = [message for message in [*lab.confirmed, *lab.logged()] if message.id not in known]
-    return next((message for message in fresh if message.topic == TOPICS[step]), None)
+    return next((message for message in fresh if message.topic == topic), None)
 
 
 def _deliver_until_taken(lab: Lab, message: Message, port: int) -> None:
@@ -62,9 +53,9 @@ def _deliver_until_taken(lab: Lab, message: Message, port: int) -> None:
     until(lambda: push(lab, message, port) == 200, f"{CONSUMERS[message.topic]} to take over", 60.0)
 
 
-def _freeze_worker(lab: Lab, point: str) -> int:
+def _freeze_worker(lab: Lab, cause: Cause, point: str) -> int:
     before = set(lab.layout.machines.glob("*.json"))
-    if not lab.obeyed(point, FREEZE, cause_of(lab, point)):
+    if not lab.obeyed(point, FREEZE, lambda: cause.make(lab)):
         return 0
     [task] = set(lab.layout.machines.glob("*.json")) - before
     time.sleep(LEASE_SECONDS)
@@ -76,6 +67,19 @@ def _freeze_worker(lab: Lab, point: str) -> int:
     lab.dice.choice([lambda: None, lambda: time.sleep(3)])()
     lab.orders.thaw(point)
     settle(lab)
+    return 1
+
+
+def older_wish(lab: Lab) -> int:
+    """A withdrawal is frozen before it is done, done by another, taken back by the person, and then it goes on."""
+    with seconds.function(lab, "preprocess") as port:
+        asked: list[Message] = []
+        if not lab.obeyed("preprocess.claimed", FREEZE, lambda: asked.append(withdraw(lab))):
+            return 0
+        _deliver_until_taken(lab, asked[0], port)
+        _deliver_until_taken(lab, withdraw(lab), port)
+        lab.orders.thaw("preprocess.claimed")
+        settle(lab)
     return 1
 
 

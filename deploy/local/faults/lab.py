@@ -53,7 +53,7 @@ class Message:
 
 @dataclass
 class Lab:
-    """What the lab has done so far: the drops that it wrote, the ids that the broker confirmed."""
+    """What the lab has done so far: the drops that it wrote and withdrew, the ids that the broker confirmed."""
 
     home: Path
     seed: int
@@ -64,6 +64,7 @@ class Lab:
     dropped: dict[tuple[str, int], Counts] = field(default_factory=dict)
     confirmed: list[Message] = field(default_factory=list)
     refused: list[Message] = field(default_factory=list)
+    withdrawn: dict[str, bool] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     stuck: set[str] = field(default_factory=set)
     patience_seconds: float = SETTLE_SECONDS
@@ -98,6 +99,8 @@ class Lab:
         name = name or f"{MODEL}/{file.name}"
         generation = self.services.storage.put(self.services.settings.landing_bucket, name, file)
         self.dropped[name, generation] = counts
+        # A new file is a new beginning.
+        self.withdrawn.pop(name, None)
         return name, generation
 
     def publish(
@@ -141,10 +144,6 @@ class Lab:
         except DidNotHappen:
             return False
         return True
-
-    def kill_at(self, point: str, cause: Callable[[], object]) -> int:
-        """How many processes died at the point: one or none."""
-        return int(self.obeyed(point, crash.KILL, cause))
 
 
 def until(ask: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:

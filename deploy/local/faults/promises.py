@@ -47,6 +47,20 @@ def rows(lab: Lab) -> list[str]:
     return broken + [f"{drop} has rows of generation {number}, which is not its newest" for drop, number in there]
 
 
+def current(lab: Lab) -> list[str]:
+    """What is trained and scored on is the newest generation of each drop, without those that a person took out."""
+    bigquery = lab.services.warehouse.bigquery
+    table = f"{bigquery.name(f'{MODEL}_current')}(TIMESTAMP '2000-01-01', TIMESTAMP '2100-01-01')"
+    there = {row["_drop"]: row["n"] for row in bigquery.run(f"SELECT _drop, COUNT(*) AS n FROM {table} GROUP BY ALL")}
+    wanted = {drop[0]: lab.dropped[drop].accepted for drop in newest(lab).items()}
+    wanted |= {drop: 0 for drop, is_out in lab.withdrawn.items() if is_out}
+    return [
+        f"{drop} counts with {there.get(drop, 0)} rows, not {wanted.get(drop, 0)}"
+        for drop in sorted({*there, *wanted})
+        if there.get(drop, 0) != wanted.get(drop, 0)
+    ]
+
+
 def rejects(lab: Lab) -> list[str]:
     """The rejected rows of each drop's newest generation are kept aside, each once."""
     bigquery = lab.services.warehouse.bigquery
@@ -109,6 +123,7 @@ def alias(lab: Lab) -> list[str]:
 PROMISES: dict[str, Promise] = {
     "accounts": accounts,
     "rows": rows,
+    "current": current,
     "rejects": rejects,
     "evaluations": evaluations,
     "versions": versions,
