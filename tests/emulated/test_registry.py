@@ -1,4 +1,4 @@
-"""The registry on a real MLflow server, with its artifacts in a real emulated bucket."""
+"""The registry on real MLflow servers, the laptop's and the cloud's, with artifacts in a real emulated bucket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from tests.emulated.project import Project
 from tests.unit.test_models import fitted, rows
 from training_vm import record
 
-pytest_plugins = ["tests.emulated.project_fixtures"]
+pytest_plugins = ["tests.emulated.project_fixtures", "tests.emulated.mlflow_fixtures"]
 NAME = "taxi_fare"
 SPEC = model(NAME)
 FRAME = rows(SPEC)
@@ -52,9 +52,17 @@ DATA = DataVersion(
 )
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def env(request: pytest.FixtureRequest, whole_project: Project) -> Mapping[str, str]:
+    """With the MLflow of a laptop, and with that of Google Cloud."""
+    if request.param == "sqlite":
+        return whole_project.env
+    return {**whole_project.env, "MLFLOW_TRACKING_URI": request.getfixturevalue("cloud_mlflow").url}
+
+
 @pytest.fixture(scope="module")
-def registry(whole_project: Project) -> Registry:
-    return whole_project.services.registry
+def registry(env: Mapping[str, str]) -> Registry:
+    return Registry(Settings.from_env(env))
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +190,7 @@ def test_a_column_that_a_contract_has_gained_is_not_shown_to_an_older_version(
 
 @pytest.mark.parametrize("change", ["edited", "deleted"])
 def test_editing_a_models_feature_code_does_not_change_what_a_version_predicts(
-    whole_project: Project, version: int, pipeline: Any, tmp_path: Path, change: str
+    env: Mapping[str, str], version: int, pipeline: Any, tmp_path: Path, change: str
 ) -> None:
     shutil.copytree(ROOT / "shared", tmp_path / "shared", ignore=shutil.ignore_patterns("__pycache__"))
     file = tmp_path / "shared" / "models" / f"{NAME}.py"
@@ -197,15 +205,15 @@ def test_editing_a_models_feature_code_does_not_change_what_a_version_predicts(
         f"loaded = Registry(Settings.from_env()).load({NAME!r}, {version})\n"
         "print(json.dumps(loaded.predictions(pandas.read_pickle('features.pkl')).tolist()))"
     )
-    env = {**whole_project.env, "PYTHONPATH": str(tmp_path), "OMP_WAIT_POLICY": "passive"}
+    own = {**env, "PYTHONPATH": str(tmp_path), "OMP_WAIT_POLICY": "passive"}
     command = [sys.executable, "-c", code]
-    run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout) == pipeline.predict(FEATURES).tolist()
 
 
-def test_any_mlflow_client_can_load_a_version(whole_project: Project, version: int, pipeline: Any) -> None:
-    mlflow.set_tracking_uri(whole_project.env["MLFLOW_TRACKING_URI"])
+def test_any_mlflow_client_can_load_a_version(env: Mapping[str, str], version: int, pipeline: Any) -> None:
+    mlflow.set_tracking_uri(env["MLFLOW_TRACKING_URI"])
     loaded = mlflow.pyfunc.load_model(f"models:/{NAME}/{version}")
     assert loaded.metadata.signature is not None
     assert list(loaded.predict(FEATURES)) == list(pipeline.predict(FEATURES))
