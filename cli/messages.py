@@ -12,6 +12,7 @@ import typer
 from cli import place
 from cli.follow import Story, follow
 from cli.output import WrongArgument, arguments, say, show_json, show_table
+from shared.adapters.stories import story_of
 from shared.contract import catalog
 from shared.contract.params import with_defaults
 from shared.errors import TidewheelError
@@ -71,7 +72,7 @@ def publish(
             _check(topic, data, attributes)
     services = place.services()
     message_id = services.bus.publish([(topic, data, attributes)])[0]
-    story = messages.decode(topic, data, attributes, message_id).story if check else message_id
+    story = story_of(topic, data, attributes, message_id)
     say(f"Message {message_id} is on {topic}; its story: tidewheel timeline --story {story}")
     if as_json:
         show_json({"topic": topic, "message_id": message_id, "story": story})

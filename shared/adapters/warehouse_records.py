@@ -8,6 +8,7 @@ from math import isnan
 from typing import Any
 
 from shared.adapters.bigquery import statement
+from shared.adapters.stories import said, story_of, topic_of
 from shared.adapters.warehouse_tables import EVALUATIONS, LOG, Field, Tables, names
 
 _EVALUATION_KEY = ("model", "drop", "generation", "version", "slice", "metric")
@@ -64,21 +65,11 @@ class Records(Tables):
 
 
 def _is_about(row: dict[str, Any], model: str | None, story: str | None) -> bool:
-    data, attributes = _object(row["data"]), _object(row["attributes"])
-    # What the bucket itself says has neither: its object's folder is the model, and its name begins the story.
-    name = str(data.get("name") or "")
-    of_model = data.get("model") or name.split("/", 1)[0]
-    # A message by hand says of no story that it belongs to: it begins one, which has its id.
-    of_story = attributes.get("story") or name or row["message_id"]
-    return model in (None, of_model) and story in (None, of_story)
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    data = said(row["data"])
+    # Of what the bucket itself says, the object's folder is the model.
+    of_model = data.get("model") or str(data.get("name") or "").split("/", 1)[0]
+    topic, attributes = topic_of(row["subscription_name"]), said(row["attributes"])
+    return model in (None, of_model) and story in (None, story_of(topic, row["data"], attributes, row["message_id"]))
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.adapters import stories
 from shared.adapters.dead_letters import Letter
+from shared.adapters.stories import FIRST_ID
 from shared.errors import PassingError, PermanentError
 from shared.lifecycle import messages
 from shared.lifecycle.events import CONSUMERS, TOPICS, Event
@@ -34,7 +36,7 @@ class Diagnosis:
 
     def resent(self) -> tuple[str, bytes, dict[str, str]]:
         """The message for another round: with the id that it had at first, so that it asks for the same work."""
-        return self.topic, self.letter.data, {**self.letter.attributes, messages.FIRST_ID: self.first_id}
+        return self.topic, self.letter.data, {**self.letter.attributes, FIRST_ID: self.first_id}
 
 
 def diagnose(letters: Sequence[Letter], services: Services) -> list[Diagnosis]:
@@ -51,7 +53,7 @@ def topic_of(subscription: str) -> str:
 
 
 def _diagnosed(letter: Letter, found: str, services: Services) -> Diagnosis:
-    topic, first_id = topic_of(letter.subscription), letter.attributes.get(messages.FIRST_ID) or found
+    topic, first_id = topic_of(letter.subscription), stories.first_id(letter.attributes, found)
     about: dict[str, Any] = {"letter": letter, "topic": topic, "first_id": first_id}
     try:
         if not topic:
@@ -59,7 +61,8 @@ def _diagnosed(letter: Letter, found: str, services: Services) -> Diagnosis:
         event = messages.decode(topic, letter.data, letter.attributes, first_id)
     except PermanentError as fault:
         named = letter.attributes.get("ce-type", "")
-        return Diagnosis(**about, event=named, subject=f"message {first_id}", story=first_id, error=str(fault))
+        story = stories.story_of(topic, letter.data, letter.attributes, first_id)
+        return Diagnosis(**about, event=named, subject=f"message {first_id}", story=story, error=str(fault))
     error = _last_error(topic, event, services) or NOTHING
     return Diagnosis(**about, event=type(event).__name__, subject=event.subject, story=event.story, error=error)
 
@@ -77,7 +80,7 @@ def _first_ids(letters: Sequence[Letter], services: Services) -> dict[tuple[str,
         rows = services.warehouse.log(since=min(times) - timedelta(seconds=1), limit=MOST_LOG_ROWS)
     except PassingError:
         return {}
-    topics = [str(row["subscription_name"]).rpartition("/subscriptions/log-")[2] for row in rows]
+    topics = [stories.topic_of(row["subscription_name"]) for row in rows]
     return {
         (topic, _milliseconds(row["publish_time"]), row["data"]): row["message_id"]
         for topic, row in zip(topics, rows, strict=True)

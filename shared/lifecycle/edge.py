@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.stories import first_id, story_of
 from shared.errors import PassingError, PermanentError
 from shared.lifecycle import messages
 from shared.lifecycle.events import DropReceived, Event
@@ -109,8 +110,8 @@ def _step_for(event: Event, steps: Steps) -> Step:
 
 
 def _unreadable(message: Message) -> Unreadable:
-    first = message.attributes.get(messages.FIRST_ID) or message.id
-    return Unreadable(message=first, story=message.attributes.get("story") or first)
+    story = story_of(message.topic, message.data, message.attributes, message.id)
+    return Unreadable(message=first_id(message.attributes, message.id), story=story)
 
 
 def _raise(error: PermanentError) -> Callable[[], Sequence[Event]]:

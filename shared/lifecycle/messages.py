@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import types
 from collections.abc import Mapping
@@ -9,14 +10,14 @@ from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from shared.adapters.stories import MOST_NAME_BYTES, first_id, is_name, story_of
 from shared.contract import catalog
 from shared.errors import PermanentError
 from shared.lifecycle.events import EVENTS, TOPICS, DropReceived, Event
 
 SOURCE = "tidewheel"
 MOST_BYTES = 1_000_000
-# A message that is sent again by hand brings the id that it had at first.
-FIRST_ID = "first-message-id"
+MOST_NUMBER = 2**63 - 1
 _OWN = {"story"}
 
 
@@ -25,13 +26,19 @@ def encode(event: Event, story: str = "") -> tuple[str, bytes, dict[str, str]]:
     kind = type(event).__name__
     attributes = {
         "ce-specversion": "1.0",
-        "ce-id": f"{kind}:{event.identity}",
+        "ce-id": _id(kind, event.identity),
         "ce-type": kind,
         "ce-source": SOURCE,
         "ce-time": datetime.now(UTC).isoformat(),
         "story": event.story or story,
     }
     return event.topic, as_json(to_dict(event)), attributes
+
+
+def _id(kind: str, identity: str) -> str:
+    """The same for the same event, and no longer than an attribute may be."""
+    named = f"{kind}:{identity}"
+    return named if is_name(named) else f"{kind}:{hashlib.sha256(identity.encode()).hexdigest()}"
 
 
 def as_json(raw: Mapping[str, Any]) -> bytes:
@@ -56,11 +63,13 @@ def decode(topic: str, data: bytes, attributes: Mapping[str, str], message_id: s
     if kind is DropReceived:
         raw = _of_bucket(raw, attributes)
     if "request" in _types(kind) and raw.get("request", "") == "":
-        raw["request"] = attributes.get(FIRST_ID) or message_id
+        raw["request"] = first_id(attributes, message_id)
     event = from_dict(kind, raw)
     if kind is not DropReceived and getattr(event, "model", None) is not None:
         catalog.model(event.model)  # type: ignore[attr-defined]  # Those that have one have it as a string.
-    object.__setattr__(event, "story", attributes.get("story") or event.subject)
+    if event.subject and not is_name(event.subject):
+        raise PermanentError(f"{kind.__name__} is about something whose name has more than {MOST_NAME_BYTES:,} bytes.")
+    object.__setattr__(event, "story", story_of(topic, data, attributes, message_id))
     return event
 
 
@@ -104,9 +113,20 @@ def _object(data: bytes) -> dict[str, Any]:
         raise PermanentError(
             f"the message is not JSON ({error}): {start}", 'Example: {"model": "taxi_fare"}.'
         ) from error
+    if not is_text(raw):
+        raise PermanentError("the message spells half a character, as in \\ud800.", "Leave it out.")
     if not isinstance(raw, dict):
         raise PermanentError("the message is JSON, but no object.", 'Example: {"model": "taxi_fare"}.')
     return raw
+
+
+def is_text(value: Any) -> bool:
+    """Whether all texts in it can be written down."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _of_bucket(raw: dict[str, Any], attributes: Mapping[str, str]) -> dict[str, Any]:
@@ -141,6 +161,8 @@ def _value(kind: type[Event], name: str, wanted: Any, value: Any) -> Any:
     if not _is(wanted, value):
         told = json.dumps(value, default=str)[:80]
         raise PermanentError(f'{kind.__name__}: "{name}" is {told}, but it takes {_told(wanted)}.')
+    if isinstance(value, int) and abs(value) > MOST_NUMBER:
+        raise PermanentError(f'{kind.__name__}: "{name}" is larger than any number of 64 bits.')
     return value
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared.adapters.stories import first_id, said, story_of, topic_of
 from shared.lifecycle.events import EVENTS
 
 Told = dict[str, Any]
@@ -44,21 +44,21 @@ RULES: dict[str, Rule] = {
 
 def told(row: Mapping[str, Any]) -> Told:
     """A row of the lifecycle log as an event: its kind, topic, time, message, story, and what it says."""
-    data, attributes = _object(row["data"]), _object(row["attributes"])
-    topic = str(row["subscription_name"]).rpartition("/subscriptions/log-")[2]
-    kind = attributes.get("ce-type") or _only_kind(topic)
+    data, attributes, message_id = said(row["data"]), said(row["attributes"]), row["message_id"]
+    topic = topic_of(row["subscription_name"])
+    kind = _kind(topic, attributes.get("ce-type"))
     if kind == "DropReceived":
         data = {name: data[name] for name in _OF_AN_OBJECT if name in data}
-    # A message by hand may say anything: only a text is a name.
-    named = next((data[key] for key in ("name", "request") if isinstance(data.get(key), str) and data[key]), None)
-    by_hand = named or attributes.get("first-message-id") or row["message_id"]
+    first = first_id(attributes, message_id)
     return {
         "event": kind,
         "topic": topic,
         "time": _iso(row["publish_time"]),
-        "message_id": row["message_id"],
-        "story": attributes.get("story") or by_hand,
+        "message_id": message_id,
+        "story": story_of(topic, row["data"], attributes, message_id),
         "data": data,
+        # Only of one that was sent again.
+        **({"first_id": first} if first != message_id else {}),
     }
 
 
@@ -91,7 +91,7 @@ def _goes_on(event: Told) -> bool:
 def _answers(event: Told, other: Told, events: Sequence[Told]) -> bool:
     rule = RULES[event["event"]]
     if other["event"] == "StepFailed":
-        about = (_subject(event), f"message {event['message_id']}")
+        about = (_subject(event), f"message {_first_id(event)}")
         is_meant = other["data"].get("step") == rule.step and other["data"].get("about") in about
         # A failure names no generation: only what comes later can be meant.
         return is_meant and _is_after(event, other, events)
@@ -125,8 +125,12 @@ def _field(event: Told, name: str) -> Any:
     if name == "drop" and event["event"] == "DropReceived":
         return data.get("name")
     if name == "request":
-        return data.get("request") or event["message_id"]
+        return data.get("request") or _first_id(event)
     return data.get(name)
+
+
+def _first_id(event: Told) -> str:
+    return str(event.get("first_id", event["message_id"]))
 
 
 def _subject(event: Told) -> str:
@@ -141,17 +145,10 @@ def _missing(event: Told) -> str:
     return f"{' or '.join(RULES[event['event']].answers)} after {event['event']} of {_subject(event)}"
 
 
-def _only_kind(topic: str) -> str:
+def _kind(topic: str, named: Any) -> str:
+    """As whoever takes the message reads it: its type counts where it fits the topic."""
     kinds = [name for name, kind in EVENTS.items() if kind.topic == topic]
-    return kinds[0] if len(kinds) == 1 else ""
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    return named if named in kinds else kinds[0] if len(kinds) == 1 else ""
 
 
 def _iso(time: datetime | str) -> str:

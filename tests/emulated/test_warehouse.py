@@ -530,7 +530,7 @@ def test_evaluations_are_not_doubled(warehouse: Warehouse, model: str) -> None:
 
 def entry(model: str, number: int, story: str = "s") -> dict[str, Any]:
     return {
-        "subscription_name": "log-x",
+        "subscription_name": "projects/p/subscriptions/log-drop-received",
         "message_id": f"{model}{number}",
         "publish_time": JANUARY + timedelta(seconds=number),
         "data": f'{{"model": "{model}"}}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from shared.lifecycle.events import (
     ModelPromoted,
     TrainingRequested,
 )
+from shared.lifecycle.ledger import failure
 from shared.lifecycle.messages import MOST_BYTES, decode, encode
 
 PREPARED = DataPrepared(
@@ -102,6 +104,8 @@ def test_what_a_bucket_says_is_read_for_where_the_object_is() -> None:
         ('{"model": "taxi_fare", "window": "2012"}', '"window" is "2012", but it takes a list, each a string.'),
         ('{"model": "taxi_fare", "window": ["2012-02-01", "2012-01-01"]}', "window takes two ISO dates"),
         ('{"model": "taxi_fare", "request": "../x"}', '"../x" cannot name a request.'),
+        ('{"model": "taxi_fare", "generation": 9223372036854775808}', '"generation" is larger than any number of 64'),
+        ('{"model": "\\ud800"}', "half a character"),
         ("{}", 'lacks the field "model"'),
         ("[1]", "JSON, but no object"),
         ("model=taxi_fare", "not JSON"),
@@ -111,6 +115,22 @@ def test_what_a_bucket_says_is_read_for_where_the_object_is() -> None:
 )
 def test_a_mistake_is_told_in_a_sentence_that_names_what_is_known(text: str, sentence: str) -> None:
     assert sentence in by_hand(text)
+
+
+@pytest.mark.parametrize("length", [500, 1_000, 1_024])
+def test_what_is_said_of_the_longest_name_fits_into_a_messages_attributes(length: int) -> None:
+    name = "taxi_fare/" + "x" * (length - 10)
+    event = decode("drop-received", json.dumps({"bucket": "b" * 63, "name": name, "generation": 1}).encode(), {}, "1")
+    assert isinstance(event, DropReceived)
+    for each in (event, failure("preprocess", event, PermanentError("no."))):
+        _, _, attributes = encode(each, story=event.story)
+        assert all(len(value.encode()) <= 1_024 for value in attributes.values())
+    assert encode(event)[2]["ce-id"] != encode(replace(event, generation=2))[2]["ce-id"]
+
+
+def test_a_name_that_no_attribute_could_hold_is_refused() -> None:
+    asked = {"model": "taxi_fare", "reason": "x", "request": "r" * 1_025}
+    assert "more than 1,024 bytes" in by_hand(json.dumps(asked), "rollback-requested")
 
 
 def test_an_unknown_topic_names_the_known_ones() -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cloudevents.http import CloudEvent
 
 from cli.telling import line
-from shared.lifecycle.events import CONSUMERS, EVENTS
+from shared.errors import PermanentError
+from shared.lifecycle import edge
+from shared.lifecycle.events import CONSUMERS, EVENTS, StepFailed
+from shared.lifecycle.ledger import failure
+from shared.lifecycle.messages import encode, to_dict
+from shared.lifecycle.services import Services
 from shared.lifecycle.story import RULES, Told, awaited, told
 
+PUBSUB = "google.cloud.pubsub.topic.v1.messagePublished"
 DROP: dict[str, Any] = {"drop": "flight_delay/a.csv", "generation": 7}
 
 
@@ -183,6 +192,45 @@ def test_what_the_bucket_says_is_told_without_its_chatter() -> None:
 def test_a_message_by_hand_begins_a_story_with_its_id() -> None:
     assert told(row("training-requested", {"model": "m"}))["story"] == "5"
     assert told(row("training-requested", {"model": "m", "request": "r"}))["story"] == "r"
+
+
+POISONS: dict[str, list[str]] = {
+    topic: [
+        "{not json",
+        "[1]",
+        "",
+        '{"model": "nobody"}',
+        '{"model": "flight_delay", "rowz": 1}',
+        '{"model": 3, "name": 3, "request": 3, "drop": 3}',
+        '{"request": "my-request", "rowz": 1}',
+        '{"name": "nobody/a.csv", "drop": "nobody/a.csv", "request": "my-request"}',
+        '{"name": "flight_delay/a.csv", "drop": "flight_delay/a.csv", "generation": "x"}',
+        json.dumps({"name": "x" * 2_000, "drop": "x" * 2_000, "request": "x" * 2_000}),
+        '{"name": "\\ud800", "drop": "\\ud800", "request": "\\ud800"}',
+    ]
+    for topic in CONSUMERS
+}
+ATTRIBUTES: list[dict[str, str]] = [{}, {"first-message-id": "3"}, {"ce-type": "DataPrepared"}, {"story": "mine"}]
+
+
+@pytest.mark.parametrize("attributes", ATTRIBUTES, ids=str)
+@pytest.mark.parametrize(("topic", "text"), [(topic, text) for topic, texts in POISONS.items() for text in texts])
+def test_a_message_that_was_refused_is_not_awaited(topic: str, text: str, attributes: dict[str, str]) -> None:
+    refused = refusal_of(topic, text, attributes)
+    asked = told(row(topic, text, **attributes))
+    answer = told(row("step-failed", to_dict(refused), **encode(refused)[2]))
+    assert answer["story"] == asked["story"]
+    assert awaited([asked, answer]) == []
+
+
+def refusal_of(topic: str, text: str, attributes: dict[str, str]) -> StepFailed:
+    """What the function that takes the topic says of it."""
+    data = {"message": {"data": b64encode(text.encode()).decode(), "attributes": attributes, "messageId": "5"}}
+    said = CloudEvent({"type": PUBSUB, "source": f"//pubsub.googleapis.com/projects/p/topics/{topic}"}, data)
+    event, work = edge._read(edge.unwrap(said), {}, Services())
+    with pytest.raises(PermanentError) as caught:
+        work()
+    return replace(failure(CONSUMERS[topic], event, caught.value), story=event.story)
 
 
 def test_what_is_no_json_is_told_as_nothing() -> None:

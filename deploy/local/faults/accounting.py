@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.local.faults.lab import Lab, Message
+from shared.adapters.stories import first_id
 from shared.errors import PermanentError
 from shared.lifecycle.edge import Unreadable
 from shared.lifecycle.events import CONSUMERS, LOGGED_TOPICS, Event, StepFailed
 from shared.lifecycle.ledger import folder_of
-from shared.lifecycle.messages import FIRST_ID, decode
+from shared.lifecycle.messages import decode
 
 NOT_IN_OUTBOX = {StepFailed.__name__}
 
@@ -106,7 +107,7 @@ def _folder(message: Message) -> str:
     try:
         event = decode(message.topic, message.data, message.attributes, message.id)
     except PermanentError:
-        event = Unreadable(message=message.attributes.get(FIRST_ID) or message.id)
+        event = Unreadable(message=first_id(message.attributes, message.id))
     return folder_of(CONSUMERS[message.topic], event)
 
 

@@ -20,6 +20,7 @@ from deploy.local.faults.flights import MODEL, Counts
 from deploy.local.faults.orders import Orders
 from deploy.local.layout import ROOT, Layout
 from deploy.local.machines import WORKER
+from shared.adapters.stories import topic_of
 from shared.errors import TidewheelError
 from shared.lifecycle import crash
 from shared.lifecycle.services import Services
@@ -122,7 +123,7 @@ class Lab:
         """Every message of the lifecycle log, oldest first."""
         return [
             Message(
-                topic=str(row["subscription_name"]).rpartition("/subscriptions/log-")[2],
+                topic=topic_of(row["subscription_name"]),
                 data=str(row["data"]).encode(),
                 attributes=json.loads(row["attributes"] or "{}"),
                 id=row["message_id"],
