@@ -12,12 +12,12 @@ from cli import place
 from cli.follow import Pick, Story, follow
 from cli.output import WrongArgument, arguments, say, show_json, show_table
 from shared.contract import catalog
+from shared.contract.names import check_name
 from shared.lifecycle.story import Told
 
 if TYPE_CHECKING:
     from shared.lifecycle.services import Services
 
-LONGEST_NAME_BYTES = 900
 OUTCOMES = {"DataPrepared": "prepared", "DropIgnored": "ignored", "StepFailed": "refused"}
 COUNTS = ("accepted", "rejected", "duplicate", "rows")
 
@@ -56,12 +56,9 @@ def object_of(file: Path, model: str, name: str = "") -> str:
     catalog.model(model)
     if not file.is_file():
         raise WrongArgument(f"there is no file {file}.", "Give the path of a CSV, gzipped CSV or Parquet file.")
-    name = (name or file.name).removeprefix(f"{model}/")
-    if any(part in ("", ".", "..") for part in name.split("/")) or not name.isprintable() or "\\" in name:
-        raise WrongArgument(f"{name!r} cannot name a drop.", "Use a relative path such as 2013/flights-01.csv.")
-    if len(name.encode()) > LONGEST_NAME_BYTES:
-        raise WrongArgument(f"the name {name[:40]}… has more than {LONGEST_NAME_BYTES} bytes.", "Use a shorter one.")
-    return f"{model}/{name}"
+    name = f"{model}/{(name or file.name).removeprefix(f'{model}/')}"
+    check_name(name)
+    return name
 
 
 def of_generation(generation: int) -> Pick:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from functions.preprocess.names import check_name
 from functions.preprocess.staging import Staging
 from shared.adapters.warehouse import Account
 from shared.contract import catalog
 from shared.contract.cleaning import Cleaned, clean
+from shared.contract.names import check_name
 from shared.contract.output import REJECTS, ROWS
 from shared.contract.refusal import Refusal
 from shared.contract.spec import ModelSpec

@@ -99,8 +99,25 @@ def test_a_file_that_is_not_there_is_told(run: Callable[..., Result], tmp_path: 
     refused(run("drop", tmp_path, "--model", "flight_delay"), "there is no file")
 
 
-@pytest.mark.parametrize("name", ["../x.csv", "/x.csv", "a//b.csv", "a/", "a\\b.csv", "a\nb.csv", "x" * 901])
-def test_a_name_that_cannot_be_an_object_is_refused(name: str, run: Callable[..., Result], file: Path) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x.csv",
+        "/x.csv",
+        "a//b.csv",
+        "a/",
+        "a\\b.csv",
+        "a\nb.csv",
+        "a;b.csv",
+        ".x",
+        "\udc80.csv",
+        "x" * 512,
+        "é" * 256,
+    ],
+)
+def test_a_name_that_preprocess_would_refuse_is_refused_before_the_upload(
+    name: str, run: Callable[..., Result], file: Path
+) -> None:
     refused(run("drop", file, "--model", "flight_delay", "--name", name), "name")
 
 

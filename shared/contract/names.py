@@ -17,11 +17,11 @@ def check_name(name: str) -> None:
     Raises:
         PermanentError: it is too long, or a part of it has a sign that means something elsewhere.
     """
-    if len(name.encode()) > MAX_BYTES:
-        raise PermanentError(f'the name "{shown(name)}" is longer than {MAX_BYTES} bytes.', "Give it a shorter one.")
     wrong = [part for part in name.split("/") if not _PART.fullmatch(part) or ".." in part]
     if wrong:
         raise PermanentError(
             f'"{shown(name)}" cannot be the name of a drop: "{shown(wrong[0])}" is in it.',
             "Name it <model>/<file>, with letters, digits and . , _ - = + @ ( ) ~ in each part.",
         )
+    if len(name.encode()) > MAX_BYTES:
+        raise PermanentError(f'the name "{shown(name)}" is longer than {MAX_BYTES} bytes.', "Give it a shorter one.")
