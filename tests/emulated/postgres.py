@@ -52,7 +52,7 @@ class Postgres:
     def ask(self, database: str, sql: str) -> Any:
         """The one value that a query gives."""
         with self.connect(database) as connection:
-            row = connection.execute(sql).fetchone()  # type: ignore[arg-type]  # Literals of the tests.
+            row = connection.execute(sql).fetchone()
         return row[0] if row else None
 
 
