@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -38,7 +39,7 @@ def train(
 ) -> None:
     """Ask for a training: of a challenger that is compared with the champion."""
     with arguments():
-        window = (start, end) if start or end else ()
+        window = _window(start, end)
         event = training(model, rows=rows, params=_params(params or []), window=window, reason=reason, dry_run=dry_run)
     services = place.services()
     story = Story(event.request)
@@ -68,6 +69,8 @@ def publish(
     data = (sys.stdin.read() if text == "-" else text).encode()
     with arguments():
         attributes = dict(_pair("--attribute", each) for each in attribute or [])
+        if not (data or attributes):
+            raise WrongArgument("a message without text and attributes cannot be sent.", "Example: '{}'.")
         if check:
             _check(topic, data, attributes)
     services = place.services()
@@ -116,6 +119,21 @@ def _check(topic: str, data: bytes, attributes: dict[str, str]) -> Event:
 
 def _params(given: list[str]) -> dict[str, Any]:
     return {name: _value(text) for name, text in (_pair("--set", each) for each in given)}
+
+
+def _window(start: str, end: str) -> tuple[str, ...]:
+    if not (start or end):
+        return ()
+    example = "Example: --from 2013-01-01 --to 2013-04-01."
+    if not (start and end):
+        raise WrongArgument("--from and --to go together.", example)
+    try:
+        dates = [datetime.fromisoformat(each).replace(tzinfo=None) for each in (start, end)]
+    except ValueError as error:
+        raise WrongArgument(f"--from and --to take ISO dates: {error}.", example) from error
+    if dates[0] >= dates[1]:
+        raise WrongArgument(f"--from {start} is not before --to {end}.", example)
+    return start, end
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

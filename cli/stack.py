@@ -87,5 +87,7 @@ def _ports(given: list[str]) -> dict[str, int]:
         if name not in Plan().port_names():
             known = ", ".join(Plan().port_names())
             raise WrongArgument(f'no part takes a port named "{name}".', f"Known: {known}.")
+        if int(number) in ports.values():
+            raise WrongArgument(f"port {number} is given twice: two parts cannot share it.", "Give each its own.")
         ports[name] = int(number)
     return ports

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import PassingError
+from shared.errors import PassingError, PermanentError
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,11 +37,12 @@ class Bus:
 
         Raises:
             PassingError: the broker has not confirmed within a minute.
+            PermanentError: there is no such topic, or the message is one that no broker takes.
         """
         return [self._publish_one(topic, data, given) for topic, data, given in messages]
 
     def _publish_one(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> str:
-        from google.api_core.exceptions import RetryError
+        from google.api_core.exceptions import InvalidArgument, NotFound, RetryError
 
         path = self._client.topic_path(self._project, topic)
         request: dict[str, Any] = {"topic": path, "messages": [{"data": data, "attributes": attributes}]}
@@ -49,6 +50,10 @@ class Bus:
             answer = self._client.publish(request=request, retry=self._retry, timeout=CONFIRMATION_SECONDS)
         except RetryError as error:
             raise PassingError(f"Pub/Sub does not confirm a message on {topic}: {error}") from error
+        except NotFound as error:
+            raise PermanentError(f'Pub/Sub has no topic "{topic}".', "Make it, or start the stack anew.") from error
+        except InvalidArgument as error:
+            raise PermanentError(f"Pub/Sub refuses a message on {topic}: {error.message}") from error
         return answer.message_ids[0]
 
     @cached_property

@@ -8,7 +8,7 @@ import pytest
 
 from shared.adapters import bus
 from shared.adapters.bus import Bus
-from shared.errors import PassingError
+from shared.errors import PassingError, PermanentError
 from shared.settings import Settings
 from tests.emulated import laptop
 from tests.emulated.pubsub_servers import ours
@@ -26,6 +26,15 @@ def test_messages_are_there_when_publish_returns(tmp_path: Path, monkeypatch: py
         pulled = [server.pull(each)[0].message for each in (first, second)]
         assert [each.message_id for each in pulled] == ids
         assert [dict(each.attributes) for each in pulled] == [{"n": "0"}, {"n": "1"}]
+
+
+def test_what_no_broker_takes_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ours(tmp_path / "pubsub.sqlite") as server:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", server.host)
+        with pytest.raises(PermanentError, match='no topic "no-such-topic"'):
+            Bus(SETTINGS).publish([("no-such-topic", b"{}", {})])
+        with pytest.raises(PermanentError, match="refuses a message"):
+            Bus(SETTINGS).publish([(server.topic().rpartition("/")[2], b"", {})])
 
 
 def test_a_broker_that_is_away_is_a_passing_failure(monkeypatch: pytest.MonkeyPatch) -> None:

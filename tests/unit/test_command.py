@@ -129,13 +129,16 @@ def test_a_param_has_a_name_that_the_model_knows_and_a_value_like_its_own(run: C
 
 def test_rows_and_dates_of_a_training_are_checked(run: Callable[..., Result]) -> None:
     refused(run("train", "flight_delay", "--rows", "5k"), "1k, 200k, all")
-    refused(run("train", "flight_delay", "--from", "2013-01-01"), "two ISO dates")
-    refused(run("train", "flight_delay", "--from", "2013-02-01", "--to", "2013-01-01"), "two ISO dates")
+    refused(run("train", "flight_delay", "--from", "2013-01-01"), "--from and --to go together")
+    refused(run("train", "flight_delay", "--from", "2013-02-01", "--to", "2013-01-01"), "is not before --to")
+    refused(run("train", "flight_delay", "--from", "last week", "--to", "2013-01-01"), "ISO dates", "--to 2013-04-01")
 
 
 def test_a_message_is_read_before_it_is_sent(run: Callable[..., Result]) -> None:
     refused(run("publish", "trainings", "{}"), "training-requested")
     refused(run("publish", "training-requested", "{"), "not JSON")
+    refused(run("publish", "training-requested", ""), "without text")
+    refused(run("publish", "training-requested", "", "--no-check"), "without text")
     refused(run("publish", "training-requested", '{"model": "taxi_fair"}'), "taxi_fare")
     refused(run("publish", "training-requested", '{"modell": "taxi_fare"}'), "modell")
     refused(run("publish", "training-requested", '{"model": "flight_delay", "params": {"a": 1}}'), "alpha")
@@ -144,6 +147,7 @@ def test_a_message_is_read_before_it_is_sent(run: Callable[..., Result]) -> None
 def test_a_port_is_fixed_for_a_part_that_there_is(run: Callable[..., Result]) -> None:
     refused(run("up", "--port", "mlfow=5000"), "mlflow")
     refused(run("up", "--port", "mlflow=high"), "NAME=PORT")
+    refused(run("up", "--port", "mlflow=5000", "--port", "predict=5000"), "5000 is given twice")
     refused(run("up", "--pubsub", "kafka"), "tidewheel, google")
 
 
