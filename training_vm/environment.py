@@ -21,10 +21,14 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class CodeVersion:
-    """The commit, and whether the tree was as the commit has it: `true`, `false` or `unknown`."""
+    """The commit, and whether the tree was as the commit has it: `true`, `false` or `unknown`.
+
+    What is packed also has a digest of all of it, which tells apart what two dirty trees of one commit were.
+    """
 
     commit: str = UNKNOWN
     clean: str = UNKNOWN
+    digest: str = UNKNOWN
 
 
 @cache

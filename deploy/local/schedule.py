@@ -1,5 +1,6 @@
-"""`python -m deploy.local.schedule`: what Cloud Scheduler does: asks now and then whether anything is stuck, and at the
-turn of a month for a challenger of every model. A stack that sleeps over the turn asks for none.
+"""`python -m deploy.local.schedule`: asks now and then whether anything is stuck, as Cloud Scheduler does.
+
+At the turn of a month it asks for a challenger of every model; a stack that sleeps over the turn asks for none.
 """
 
 from __future__ import annotations
