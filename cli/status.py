@@ -10,7 +10,7 @@ import typer
 from cli import place
 from cli.output import say, show_json, show_table
 from shared.contract import catalog
-from shared.errors import TidewheelError
+from shared.errors import PassingError, TidewheelError
 from shared.lifecycle.story import Told, awaited, told
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST_FAILURES, MOST_SHOWN = 20, 5
 _OF_A_DECISION = ("number", "version", "verdict", "why", "at")
 _OF_A_PART = ("name", "kind", "state", "restarts", "port", "pid", "memory_mb")
+UNKNOWN: Any = object()
+NOT_KNOWN = "not known"
 Report = dict[str, Any]
 T = TypeVar("T")
 
@@ -73,10 +75,12 @@ def _add_lifecycle(report: Report, services: Services) -> None:
             return otherwise
         try:
             return question()
-        except Exception as error:  # noqa: BLE001  # Whatever is wrong with one store, the others are reported.
-            report["notes"].append(f"{server} does not answer: {' '.join(str(error).split())[:300]}")
+        except PassingError as error:
+            report["notes"].append(f"{server} does not answer: {_short(error)}")
             away.add(server)
-            return otherwise
+        except Exception as error:  # noqa: BLE001  # Whatever is wrong with one answer, the others are reported.
+            report["notes"].append(f"what {server} says cannot be read: {type(error).__name__}: {_short(error)}")
+        return otherwise
 
     report["models"] = {name: _model(name, services, ask, report["notes"]) for name in catalog.known_models()}
     events: list[Told] = ask("bigquery", lambda: [told(row) for row in services.warehouse.log()], [])
@@ -89,17 +93,27 @@ def _add_lifecycle(report: Report, services: Services) -> None:
 
 def _model(name: str, services: Services, ask: Callable[..., Any], notes: list[str]) -> Report:
     spec = _spec(name, notes)
-    head = ask("storage", lambda: services.decisions.head(name), None)
-    versions: list[Version] = ask("mlflow", lambda: services.registry.versions(name), [])
-    counted = sorted((each for each in versions if each.counts), key=lambda each: each.version)
+    head = ask("storage", lambda: services.decisions.head(name), UNKNOWN)
+    versions = ask("mlflow", lambda: services.registry.versions(name), UNKNOWN)
+    page = ask("storage", lambda: _open_request(name, services), UNKNOWN)
+    answers = {"champion": head, "versions": versions, "open": page}
+    unknown = [each for each, answer in answers.items() if answer is UNKNOWN]
+    head, versions, page = (None if each is UNKNOWN else each for each in answers.values())
+    counted = sorted((each for each in versions or [] if each.counts), key=lambda each: each.version)
     return {
         "title": spec.title if spec else name,
+        # Of these nobody could be asked: null and empty do not mean that there is none.
+        "unknown": unknown,
         "champion": head.champion if head else None,
         "versions": [each.version for each in counted],
         "scores": {str(each.version): _score(spec, each) for each in counted},
         "decision": {each: getattr(head, each) for each in _OF_A_DECISION} if head else None,
-        "open": ask("storage", lambda: _open_request(name, services), None),
+        "open": page,
     }
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _spec(name: str, notes: list[str]) -> ModelSpec | None:
@@ -179,7 +193,10 @@ def _show_models(models: dict[str, Report]) -> None:
         score = each["scores"].get(str(each["champion"]))
         last = each["decision"]
         told_last = f"version {last['version']}: {last['verdict']}" if last else "none yet"
-        rows.append((name, each["champion"], score, ", ".join(map(str, each["versions"])) or "-", told_last))
+        champion, versions = each["champion"], ", ".join(map(str, each["versions"])) or "-"
+        if "champion" in each["unknown"]:
+            champion, told_last = NOT_KNOWN, NOT_KNOWN
+        rows.append((name, champion, score, NOT_KNOWN if "versions" in each["unknown"] else versions, told_last))
     show_table("Models", ("model", "champion", "its score", "versions", "last decision"), rows)
 
 
