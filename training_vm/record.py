@@ -12,31 +12,32 @@ from typing import TYPE_CHECKING, Any
 from shared.contract.catalog import MODELS
 from shared.contract.spec import ModelSpec
 from shared.lifecycle.events import TrainingRequested
+from shared.lifecycle.holdout import JUDGED_ON, Judged
 from training_vm import environment as surroundings
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.pipeline import Pipeline
 
-    from shared.adapters.registry import Loaded
     from shared.adapters.warehouse import DataVersion
 
 
 @dataclass(frozen=True, kw_only=True)
-class Champion:
-    """Who the challenger is compared with: nobody, a version, or one that cannot be loaded here, and why."""
+class Fitted:
+    """What a fit gave: the pipeline, the keys of the rows it has seen, the baseline's value, and numbers about both."""
 
-    version: int | None
-    loaded: Loaded | None = None
-    fault: str = ""
+    pipeline: Pipeline
+    keys: pd.Series
+    baseline: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """What a fit gave: the pipeline, the baseline's value, and numbers about both."""
+class Compared:
+    """The challenger beside its rivals: the numbers, and on which drops."""
 
-    pipeline: Pipeline
-    baseline: float
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float]
+    judged: Judged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Training:
     spec: ModelSpec
     params: Mapping[str, Any]
     data: DataVersion
-    champion: Champion
+    compared: Compared
     metrics: Mapping[str, float]
 
 
@@ -65,12 +66,11 @@ def params(training: Training, pipeline: Pipeline) -> dict[str, Any]:
 def tags(training: Training) -> dict[str, str]:
     """By which a run and its version are found again, and compared by promote."""
     event, version = training.event, surroundings.code_version()
-    rival = training.champion
-    found = {
+    return {
         "tidewheel.request": event.request,
         "tidewheel.story": event.story,
         "tidewheel.reason": event.reason,
-        "tidewheel.champion": "none" if rival.version is None else str(rival.version),
+        JUDGED_ON: training.compared.judged.to_tag(),
         "tidewheel.data_version": json.dumps(data(training.data)),
         "tidewheel.code_version": json.dumps(asdict(version)),
         # Names that MLflow's own page knows.
@@ -78,7 +78,6 @@ def tags(training: Training) -> dict[str, str]:
         "mlflow.source.git.commit": version.commit,
         "mlflow.note.content": event.reason,
     }
-    return found | ({"tidewheel.champion_fault": rival.fault} if rival.fault else {})
 
 
 def preprocessing(spec: ModelSpec, pipeline: Pipeline) -> dict[str, str]:

@@ -18,8 +18,9 @@ from shared.lifecycle.events import Event, ModelTrained, TrainingRequested
 from shared.lifecycle.lease import attempt
 from shared.lifecycle.services import Services
 from training_vm import record
+from training_vm.comparing import compare
 from training_vm.patience import patiently
-from training_vm.record import Champion, Fitted, Training
+from training_vm.record import Fitted, Training
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,10 +50,9 @@ def train(event: TrainingRequested, services: Services) -> list[Event]:
     rows = _training_rows(spec, data, services)
     fitted = _fit(spec, params, rows)
     crash.point("train.fitted")
-    champion = _champion(event.model, services)
-    scores = _compare(spec, _judged_rows(event, spec, data, services), fitted, champion)
-    metrics = {**fitted.metrics, **scores, "duration_seconds": time.monotonic() - begun}
-    training = Training(event=event, spec=spec, params=params, data=data, champion=champion, metrics=metrics)
+    compared = compare(spec, event, data, fitted, services)
+    metrics = {**fitted.metrics, **compared.metrics, "duration_seconds": time.monotonic() - begun}
+    training = Training(event=event, spec=spec, params=params, data=data, compared=compared, metrics=metrics)
     version, run = _keep(training, fitted.pipeline, rows, services)
     log.info("Version %d of %s is registered, %.1f s after the start", version, event.model, time.monotonic() - begun)
     told = record.data(data)
@@ -102,7 +102,8 @@ def _fit(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> Fitt
     log.info("Fitted in %.1f s: %s on its own rows is %.4g", seconds, spec.metric.name, trained)
     baseline = baseline_value(spec, rows[spec.target.name])
     metrics = {"train_rows": len(rows), f"train_{spec.metric.name}": trained, "fit_seconds": seconds}
-    return Fitted(pipeline=pipeline, baseline=baseline, metrics=metrics | {"baseline_value": baseline})
+    metrics["baseline_value"] = baseline
+    return Fitted(pipeline=pipeline, keys=rows["_row_key"], baseline=baseline, metrics=metrics)
 
 
 def _fitted(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> Pipeline:
@@ -124,41 +125,6 @@ def _what_to_look_at(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFr
     if empty := [column.name for column in spec.features if rows[column.name].isna().all()]:
         look += f" No row to train on has a value in {', '.join(empty)}: fill it in the pipeline."
     return look
-
-
-def _champion(model: str, services: Services) -> Champion:
-    """Whoever is in production now; if it cannot be loaded, the comparison lacks its scores, and promote says so."""
-    version = services.decisions.champion(model)
-    if version is None:
-        return Champion(version=None)
-    try:
-        return Champion(version=version, loaded=patiently(lambda: services.registry.load(model, version)))
-    except PermanentError as error:
-        log.warning("The champion cannot be scored: %s", error)
-        return Champion(version=version, fault=str(error))
-
-
-def _judged_rows(event: TrainingRequested, spec: ModelSpec, data: DataVersion, services: Services) -> pd.DataFrame:
-    """The held-out rows of the newest drops, by data time; a window of old rows is judged on today's, too."""
-    if event.window:
-        data = services.warehouse.data_version(event.model, spec, request=event.request)
-    there, accounts = set(data.drops), services.warehouse.accounts(event.model)
-    newest = dict.fromkeys(each.drop for each in accounts if (each.drop, each.generation) in there)
-    judged = list(newest)[: spec.policy.judge_drops]
-    rows = services.warehouse.read_training(data, spec, held_out=True, drops=judged)
-    log.info("Read %d held-out rows of %s", len(rows), ", ".join(judged))
-    return rows
-
-
-def _compare(spec: ModelSpec, rows: pd.DataFrame, fitted: Fitted, champion: Champion) -> dict[str, float]:
-    """Challenger, champion and baseline on the same rows."""
-    from shared.evaluation.scores import holdout_metrics
-
-    rival, name = champion.loaded.pipeline if champion.loaded else None, f"holdout_{spec.metric.name}"
-    metrics = holdout_metrics(spec, rows, challenger=fitted.pipeline, champion=rival, baseline=fitted.baseline)
-    told = f"; the champion's (version {champion.version}) is {metrics[f'champion_{name}']:.4g}" if rival else ""
-    log.info("Its %s is %.4g, the baseline's %.4g%s", name, metrics[name], metrics[f"baseline_{name}"], told)
-    return metrics
 
 
 def _keep(training: Training, pipeline: Pipeline, rows: pd.DataFrame, services: Services) -> tuple[int, str]:

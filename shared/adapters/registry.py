@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from shared.adapters.registry_data import Data
-from shared.adapters.registry_records import Loaded, NoSuchVersion, Version
+from shared.adapters.registry_records import Evaluation, Loaded, NoSuchVersion, Version
 
-__all__ = ["Loaded", "NoSuchVersion", "Registry", "Version"]
+__all__ = ["Evaluation", "Loaded", "NoSuchVersion", "Registry", "Version"]
 
 
 class Registry(Data):

@@ -54,6 +54,15 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How a version did on a drop, as its run says."""
+
+    run: str
+    metrics: dict[str, float]
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnColumns:
     """A version's pipeline, which sees the columns that it was trained on, also where a contract has more by now."""
 

@@ -9,8 +9,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.registry_client import Client, passing
-from shared.adapters.registry_records import ABANDONED, ATTEMPT, EVALUATION, KEY, KIND, REQUEST, STATUS, TRAINING
-from shared.errors import LostLease
+from shared.adapters.registry_records import (
+    ABANDONED,
+    ATTEMPT,
+    EVALUATION,
+    KEY,
+    KIND,
+    REQUEST,
+    STATUS,
+    TRAINING,
+    Evaluation,
+)
+from shared.errors import LostLease, PermanentError
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -121,6 +131,19 @@ class Runs(Client):
             run = there[0] if there else self.client.create_run(self.experiment(model), tags={**(tags or {}), **named})
             self.log(run.info.run_id, metrics=metrics, tags=tags if there else None)
             self.client.set_terminated(run.info.run_id, "FINISHED")
+
+    def evaluation(self, model: str, version: int, drop: str, generation: int) -> Evaluation:
+        """What `record_evaluation` has written.
+
+        Raises:
+            PermanentError: the version was not scored on that drop.
+        """
+        with passing():
+            there = self._runs(model, f"tags.`{KEY}` = '{_key(EVALUATION, drop, generation, version)}'")
+        if not there:
+            error = f"version {version} of {model} was not scored on generation {generation} of {drop[:200]!r}."
+            raise PermanentError(error, "Have the drop evaluated again: tidewheel replay.")
+        return Evaluation(run=there[0].info.run_id, metrics=dict(there[0].data.metrics), tags=dict(there[0].data.tags))
 
     def refuse_if_abandoned(self, run: str) -> None:
         """Stop an attempt that another one has overtaken."""

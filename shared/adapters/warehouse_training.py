@@ -73,13 +73,13 @@ class Training(Tables):
         *,
         generation: int | None = None,
         holdout: bool | None = None,
-        unseen_by: DataVersion | None = None,
+        unseen_by: Sequence[DataVersion] = (),
     ) -> pd.DataFrame:
         """The rows of a drop that stand, of any generation unless one is named; held-out ones, others, or all.
 
         Args:
-            unseen_by: leave out the rows that a training on this data version may have seen, whichever drop brought
-                them: whose keys are among its own, and not held out.
+            unseen_by: leave out the rows that a training on one of these data versions may have seen, whichever drop
+                brought them: whose keys are among its own, and not held out.
         """
         values: dict[str, Any] = {"drop": drop, "earliest": _EARLIEST}
         which = f"_drop = @drop AND `{spec.event_time.name}` >= @earliest"
@@ -87,10 +87,11 @@ class Training(Tables):
             which, values["generation"] = f"{which} AND _generation = @generation", generation
         if holdout is not None:
             which += f" AND _holdout {'<' if holdout else '>='} {FIRST_TRAINED}"
-        if unseen_by is not None:
-            seen = self._pinned(spec, unseen_by.snapshot, "_row_key")
+        for number, version in enumerate(unseen_by):
+            seen = self._pinned(spec, version.snapshot, "_row_key", of=f"_{number}")
             which += f" AND (_holdout < {FIRST_TRAINED} OR _row_key NOT IN (SELECT _row_key FROM ({seen})))"
-            values |= _span(unseen_by) | {"drops": unseen_by.drop_names}
+            there = {**_span(version), "drops": version.drop_names}
+            values |= {f"{name}_{number}": value for name, value in there.items()}
         sql = f"SELECT {_columns(spec)} FROM {self.bigquery.name(f'{model}_rows')} WHERE {which}"
         return _frame(self.bigquery.fetch(sql, **values), spec)
 
@@ -128,7 +129,13 @@ class Training(Tables):
         )
 
     def read_training(
-        self, version: DataVersion, spec: ModelSpec, *, held_out: bool, drops: list[str] | None = None
+        self,
+        version: DataVersion,
+        spec: ModelSpec,
+        *,
+        held_out: bool,
+        drops: list[str] | None = None,
+        most_rows: int | None = None,
     ) -> pd.DataFrame:
         """The rows of a data version to train on; or the held-out rows to judge on, of some drops if they are named.
 
@@ -143,12 +150,12 @@ class Training(Tables):
         pinned = self._pinned(spec, version.snapshot, _columns(spec) + ", `_sample`")
         values: dict[str, Any] = {**span, "drops": known}
         if not held_out:
-            limit = ROWS[version.selection]
-            smallest = f" ORDER BY _sample, _row_key LIMIT {limit}" if limit else ""
+            smallest = _smallest(ROWS[version.selection])
             sql = f"SELECT {_columns(spec)} FROM ({pinned}) WHERE _holdout >= {FIRST_TRAINED}{smallest}"
         else:
             sql = (
                 f"SELECT {_columns(spec)} FROM ({pinned}) WHERE _holdout < {FIRST_TRAINED} AND _drop IN UNNEST(@judged)"
+                + _smallest(most_rows)
             )
             values["judged"] = known if drops is None else drops
         return _frame(self.bigquery.fetch(sql, **values), spec)
@@ -191,10 +198,10 @@ class Training(Tables):
         )
         return self.bigquery.run(sql, **span, drops=drops)[0]
 
-    def _pinned(self, spec: ModelSpec, snapshot: str, columns: str) -> str:
-        """As `current`, over a snapshot and the drops that stood then."""
-        name = self.bigquery.name(snapshot)
-        return statement("pinned", columns=columns, snapshot=name, event_time=f"`{spec.event_time.name}`").strip()
+    def _pinned(self, spec: ModelSpec, snapshot: str, columns: str, *, of: str = "") -> str:
+        """As `current`, over a snapshot and the drops that stood then; `of` tells several ones' parameters apart."""
+        name, event_time = self.bigquery.name(snapshot), f"`{spec.event_time.name}`"
+        return statement("pinned", columns=columns, snapshot=name, event_time=event_time, of=of).strip()
 
 
 def snapshot_name(model: str, request: str) -> str:
@@ -203,6 +210,11 @@ def snapshot_name(model: str, request: str) -> str:
     if slug != request:
         slug += "_" + hashlib.sha256(request.encode()).hexdigest()[:8]
     return f"{model}_at_{slug}"
+
+
+def _smallest(limit: int | None) -> str:
+    """So many rows with the smallest `_sample`: the same ones whatever else is there."""
+    return f" ORDER BY _sample, _row_key LIMIT {limit:d}" if limit else ""
 
 
 def _columns(spec: ModelSpec) -> str:

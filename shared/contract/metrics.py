@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,7 +15,8 @@ class Metric:
     """How good predictions are.
 
     `score` takes the true values and the predictions, two arrays of shape (rows,), and returns one number; `on` says
-    whether the predictions are the model's values or its probabilities of the positive class.
+    whether the predictions are the model's values or its probabilities of the positive class. Where the score is
+    `of_mean` of the rows' mean `losses` (an array of shape (rows,)), saying so makes comparisons much faster.
     """
 
     name: str
@@ -23,6 +24,8 @@ class Metric:
     lower_is_better: bool
     perfect: float
     on: Literal["prediction", "probability"] = "prediction"
+    losses: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    of_mean: Callable[[np.ndarray], np.ndarray] = lambda mean: mean
 
     def better(self, one: float, other: float) -> bool:
         """Whether `one` is strictly better than `other`; NaN is never better."""
@@ -38,26 +41,32 @@ class Metric:
         return (score - baseline) / reach if reach else float("nan")
 
 
-def _mae(true: np.ndarray, predicted: np.ndarray) -> float:
-    return float(abs(true - predicted).mean())
+def _averaged(name: str, losses: Callable[..., np.ndarray], of_mean: Callable[..., Any], **given: Any) -> Metric:
+    """A metric that is a mean over the rows."""
 
+    def score(true: np.ndarray, predicted: np.ndarray) -> float:
+        return float(of_mean(losses(true, predicted).mean()))
 
-def _rmse(true: np.ndarray, predicted: np.ndarray) -> float:
-    return float(((true - predicted) ** 2).mean() ** 0.5)
-
-
-def _accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
-    return float((true == predicted).mean())
+    return Metric(name=name, score=score, losses=losses, of_mean=of_mean, **given)
 
 
 def _auc(true: np.ndarray, probability: np.ndarray) -> float:
-    from sklearn.metrics import roc_auc_score
+    """Area under the ROC curve by the rank sum (Hanley and McNeil 1982)."""
+    from scipy.stats import rankdata
 
-    # One class only: the area is not defined, and NaN fails closed further on.
-    return float(roc_auc_score(true, probability)) if len(set(true.tolist())) == 2 else float("nan")
+    positive = true == 1
+    ones, others = int(positive.sum()), int((~positive).sum())
+    if not ones or not others:
+        # One class only: the area is not defined, and NaN fails closed further on.
+        return float("nan")
+    return float((rankdata(probability)[positive].sum() - ones * (ones + 1) / 2) / (ones * others))
 
 
-MAE = Metric(name="mae", score=_mae, lower_is_better=True, perfect=0.0)
-RMSE = Metric(name="rmse", score=_rmse, lower_is_better=True, perfect=0.0)
-ACCURACY = Metric(name="accuracy", score=_accuracy, lower_is_better=False, perfect=1.0)
+MAE = _averaged("mae", lambda true, told: abs(true - told), lambda mean: mean, lower_is_better=True, perfect=0.0)
+RMSE = _averaged(
+    "rmse", lambda true, told: (true - told) ** 2, lambda mean: mean**0.5, lower_is_better=True, perfect=0.0
+)
+ACCURACY = _averaged(
+    "accuracy", lambda true, told: (true == told) * 1.0, lambda mean: mean, lower_is_better=False, perfect=1.0
+)
 AUC = Metric(name="auc", score=_auc, lower_is_better=False, perfect=1.0, on="probability")

@@ -54,7 +54,15 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """When a challenger is trained, and what it has to show before it serves."""
+    """When a challenger is trained, what it has to show before it serves, and who has the last word.
+
+    A challenger is judged on the held-out rows of the newest `judge_drops` drops, and of as many before them as it
+    takes to cover `min_groups` event days. `level` is the chance, one-sided, that one that is no better is promoted.
+    Margins bound a loss on a part of the rows: relative ones as a share of what the champion lacks to a perfect score
+    there, absolute ones, which go first, in the metric's unit. `older_margin_relative` is for the `older_drops` before
+    those judged. With `approval` a person has to approve each promotion. The champion's predecessor has to be better by
+    `regret_margin_relative` on `regret_drops` drops in a row, then it is proposed to a person to roll back, or done.
+    """
 
     max_age_days: float = 31
     cooldown_minutes: float = 0
@@ -63,10 +71,27 @@ class Policy:
     decline_of_drops: int = 3
     drift_psi: float = 0.25
     judge_drops: int = 3
+    level: float = 0.05
+    min_groups: int = 20
     min_holdout_rows: int = 100
     min_gain_relative: float = 0.0
     slice_margin_relative: float = 0.10
+    slice_margin_absolute: float | None = None
     min_slice_rows: int = 100
+    drop_margin_relative: float = 0.10
+    drop_margin_absolute: float | None = None
+    older_drops: int = 12
+    older_margin_relative: float = 0.20
+    approval: bool = False
+    regret_drops: int = 2
+    regret_margin_relative: float = 0.05
+    regret: Literal["propose", "roll back"] = "propose"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level <= 0.5:
+            raise PermanentError(f"a policy's level is a chance over 0 and up to 0.5, not {self.level}.")
+        if self.min_groups < 2 or self.judge_drops < 1 or self.regret_drops < 1:
+            raise PermanentError("a policy needs at least 2 groups, 1 drop to judge on, and 1 drop to regret on.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +118,7 @@ class ModelSpec:
     max_repeated_share: float = 0.50
     nulls: tuple[str, ...] = ()
     max_unpacked_bytes: int = 4 * 2**30
+    group: str | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -109,6 +135,8 @@ class ModelSpec:
             raise PermanentError(f"the event time of {self.title} must be a TIMESTAMP that is never null.")
         if self.target.type not in (INT64, FLOAT64, BOOL) or self.target.nullable:
             raise PermanentError(f"the target of {self.title} must be INT64, FLOAT64 or BOOL, and never null.")
+        if self.group is not None and self.group not in names:
+            raise PermanentError(f'"{self.group}" cannot group rows of {self.title}.', f"Columns: {', '.join(names)}.")
 
     @property
     def target(self) -> Column:

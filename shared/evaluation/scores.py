@@ -1,8 +1,8 @@
-"""How good a fitted pipeline is on rows that it was not trained on: in all, per slice, and beside a baseline."""
+"""How good a fitted pipeline is on rows: in all, per slice, and beside a baseline."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,10 +11,19 @@ from shared.contract.spec import ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
 
-def predictions(spec: ModelSpec, pipeline: Pipeline, frame: pd.DataFrame) -> np.ndarray:
+class Predictor(Protocol):
+    """A fitted pipeline, or a version's."""
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        """Values, an array of shape (rows,)."""
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        """Probabilities, an array of shape (rows, classes); asked of it where the metric wants them."""
+
+
+def predictions(spec: ModelSpec, pipeline: Predictor, frame: pd.DataFrame) -> np.ndarray:
     """Values, or probabilities of the positive class if the metric wants them; an array of shape (rows,)."""
     features = frame[[column.name for column in spec.features]]
     if spec.metric.on == "probability":
@@ -23,7 +32,7 @@ def predictions(spec: ModelSpec, pipeline: Pipeline, frame: pd.DataFrame) -> np.
 
 
 def score_with_slices(
-    spec: ModelSpec, pipeline: Pipeline, frame: pd.DataFrame
+    spec: ModelSpec, pipeline: Predictor, frame: pd.DataFrame
 ) -> tuple[float, dict[str, tuple[int, float]]]:
     """The score in all, and rows and score of each slice that has rows; every row is predicted once."""
     if frame.empty:
@@ -35,12 +44,12 @@ def score_with_slices(
     }
 
 
-def score(spec: ModelSpec, pipeline: Pipeline, frame: pd.DataFrame) -> float:
+def score(spec: ModelSpec, pipeline: Predictor, frame: pd.DataFrame) -> float:
     """The metric of a pipeline's predictions; NaN without rows."""
     return score_with_slices(spec, pipeline, frame)[0]
 
 
-def slice_scores(spec: ModelSpec, pipeline: Pipeline, frame: pd.DataFrame) -> dict[str, tuple[int, float]]:
+def slice_scores(spec: ModelSpec, pipeline: Predictor, frame: pd.DataFrame) -> dict[str, tuple[int, float]]:
     """Rows and score of each slice that has rows."""
     return score_with_slices(spec, pipeline, frame)[1]
 
@@ -68,30 +77,6 @@ def baseline_value(spec: ModelSpec, target: pd.Series) -> float:
 def baseline_score(spec: ModelSpec, value: float, frame: pd.DataFrame) -> float:
     """The metric of predicting the same value for every row; NaN without rows."""
     return _score(spec.metric, _truth(spec, frame), np.full(len(frame), value))
-
-
-def holdout_metrics(
-    spec: ModelSpec, frame: pd.DataFrame, *, challenger: Pipeline, champion: Pipeline | None = None, baseline: float
-) -> dict[str, float]:
-    """Challenger, champion and baseline on the same held-out rows, under the flat names by which MLflow keeps them.
-
-    `baseline` is the value that `baseline_value` gave for the training rows. A slice without rows has no scores, only
-    its number of rows.
-    """
-    metric = spec.metric.name
-    total, slices = score_with_slices(spec, challenger, frame)
-    floor = baseline_score(spec, baseline, frame)
-    metrics = {"holdout_rows": float(len(frame)), "holdout_skill": spec.metric.skill(total, floor)}
-    metrics |= {f"baseline_holdout_{metric}": floor} | _named(f"holdout_{metric}", total, slices)
-    for name in spec.slices:
-        metrics[f"holdout_rows_slice_{name}"] = float(slices[name][0] if name in slices else 0)
-    if champion is not None:
-        metrics |= _named(f"champion_holdout_{metric}", *score_with_slices(spec, champion, frame))
-    return metrics
-
-
-def _named(name: str, total: float, slices: dict[str, tuple[int, float]]) -> dict[str, float]:
-    return {name: total} | {f"{name}_slice_{slice_}": value for slice_, (_, value) in slices.items()}
 
 
 def _score(metric: Metric, true: np.ndarray, predicted: np.ndarray) -> float:

@@ -7,23 +7,29 @@ promoters one writes it, and the other reads it and decides again. The last reco
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.adapters.storage import Storage
-
-PROMOTE, KEEP, ROLLBACK, BY_HAND = "promote", "keep", "rollback", "promote by hand"
-NOT_ENOUGH = "not enough evidence"
+from shared.lifecycle.standing import Standing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """One record: `version` was judged, and `champion` is in production from here on.
 
-    `cause` is what asked for the decision, so that one that was taken is adopted and not taken twice; `metrics` are
-    those of MLflow that it rests on, `policy` the rules, `data_version` the rows that the version was trained on.
+    `cause` is what asked for the decision, so that one that was taken is adopted and not taken twice.
+
+    Attributes:
+        rival: the version that it was compared with; None is the baseline, or nobody.
+        metrics: those of MLflow's run that it cites.
+        evidence: of each part of the rows both scores, the gain, its standard error and its interval, in the metric's
+            unit.
+        level: the chance, one-sided, that an interval is wrong: the policy's, divided by what was tried before.
+        holdout: digest of the drops judged, which are `drops`, newest first; `news` only the version was trained on.
+        policy: the rules and their digest. `data_version`: the rows that the version was trained on.
     """
 
     model: str
@@ -37,7 +43,13 @@ class Decision:
     before: int | None = None
     run: str | None = None
     who: str | None = None
+    rival: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    level: float | None = None
+    holdout: str = ""
+    drops: Sequence[str] = ()
+    news: Sequence[str] = ()
     policy: Mapping[str, Any] = field(default_factory=dict)
     data_version: Mapping[str, Any] = field(default_factory=dict)
 
@@ -47,7 +59,8 @@ class Decision:
         return self.champion != self.before
 
 
-Judge = Callable[[int | None], Decision]
+Judge = Callable[[Standing], Decision]
+_FIELDS = {each.name for each in fields(Decision)}
 
 
 class Decisions:
@@ -70,31 +83,23 @@ class Decisions:
         """All decisions, oldest first."""
         return [self._read(name) for name in self._names(model)]
 
-    def previous(self, model: str) -> int | None:
-        """The champion before the one of today, without those that were rolled back; None if there was none."""
-        standing: list[int | None] = []
-        for decision in self.history(model):
-            if decision.verdict == ROLLBACK and decision.champion in standing:
-                del standing[standing.index(decision.champion) + 1 :]
-            elif decision.is_change:
-                standing.append(decision.champion)
-        return standing[-2] if len(standing) > 1 else None
+    def standing(self, model: str) -> Standing:
+        """What all decisions add up to."""
+        return Standing(self.history(model))
 
     def decide(self, model: str, cause: str, judge: Judge) -> Decision:
         """The decision that this cause has led to, or now leads to.
 
         Args:
-            judge: says what to decide while the given version is in production; asked again if that has changed.
+            judge: says what to decide as things stand; asked again if somebody else has decided meanwhile.
         """
         while True:
-            history = self.history(model)
-            for decision in history:
+            standing = self.standing(model)
+            for decision in standing.history:
                 if decision.cause == cause:
                     return decision
-            champion = history[-1].champion if history else None
-            wanted = judge(champion)
-            at = datetime.now(UTC).isoformat()
-            decision = replace(wanted, cause=cause, number=len(history) + 1, before=champion, at=at)
+            number, at = len(standing.history) + 1, datetime.now(UTC).isoformat()
+            decision = replace(judge(standing), cause=cause, number=number, before=standing.champion, at=at)
             if self._append(decision):
                 return decision
 
@@ -109,7 +114,8 @@ class Decisions:
         there = self._storage.read(self._bucket, name)
         if there is None:
             raise RuntimeError(f"{name} has been deleted from the decision log, which only ever grows.")
-        return Decision(**{key: value for key, value in there[0].items() if key != "nonce"})
+        # What other code has written there besides is left out, not stumbled over.
+        return Decision(**{key: value for key, value in there[0].items() if key in _FIELDS})
 
 
 def _folder(model: str) -> str:

@@ -101,11 +101,13 @@ class DataPrepared(DropEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEvaluated(DropEvent):
-    """The champion was scored on a drop, and the policy asked whether a challenger is worth training."""
+    """Champion, predecessor and pending challenger were scored on a drop, and the policy was asked whether to train."""
 
     topic: ClassVar[str] = "model-evaluated"
     rows: int
     champion: int | None
+    champion_before: int | None = None
+    challenger: int | None = None
     scores: dict[str, float] = field(default_factory=dict)
     drift: dict[str, float] = field(default_factory=dict)
     verdict: str
@@ -197,11 +199,16 @@ class ModelTrained(RequestEvent):
 class PersonRequest(Event):
     """What a person may ask for; `who` is a claim, the audit log is the proof."""
 
+    needs_version: ClassVar[bool] = False
     model: str
     version: int | None = None
     reason: str
     who: str = "unknown"
     request: str = ""
+
+    def __post_init__(self) -> None:
+        if self.needs_version and self.version is None:
+            raise PermanentError(f"{type(self).__name__} names its version.", 'Add "version": 3.')
 
     @property
     def subject(self) -> str:
@@ -220,10 +227,43 @@ class PromotionRequested(PersonRequest):
     """Put this version into production because a person says so."""
 
     topic: ClassVar[str] = "promotion-requested"
+    needs_version: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        if self.version is None:
-            raise PermanentError("a promotion by hand names its version.", 'Add "version": 3.')
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalGiven(PersonRequest):
+    """A person agrees with a verdict that was waiting for that."""
+
+    topic: ClassVar[str] = "approval-given"
+    needs_version: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchRequested(Event):
+    """Stop or go on with what happens by itself; `who` is a claim, the audit log is the proof."""
+
+    model: str
+    reason: str
+    who: str = "unknown"
+    request: str = ""
+
+    @property
+    def subject(self) -> str:
+        return self.request
+
+
+@dataclass(frozen=True, kw_only=True)
+class PauseRequested(SwitchRequested):
+    """Train nothing and promote nothing on your own."""
+
+    topic: ClassVar[str] = "pause-requested"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeRequested(SwitchRequested):
+    """Go on as before the pause."""
+
+    topic: ClassVar[str] = "resume-requested"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,6 +350,26 @@ class ModelKept(Decided):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelPaused(Decided):
+    """Nothing is trained or promoted by itself from here on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelResumed(Decided):
+    """It goes on by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackProposed(DropEvent):
+    """The champion before does better on drop after drop: a person should look, and perhaps roll back."""
+
+    topic: ClassVar[str] = "rollback-proposed"
+    champion: int
+    version: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepFailed(Event):
     """A step gave up for good: what is wrong, and what to do."""
 
@@ -361,8 +421,12 @@ CONSUMERS: dict[str, str] = {
     "training-requested": "launch_training",
     "retraining-requested": "launch_training",
     "model-trained": "promote",
+    "model-evaluated": "promote",
     "rollback-requested": "promote",
     "promotion-requested": "promote",
+    "approval-given": "promote",
+    "pause-requested": "promote",
+    "resume-requested": "promote",
     "withdrawal-requested": "preprocess",
     "reconcile-requested": "reconcile",
 }
@@ -379,11 +443,17 @@ EVENTS: dict[str, type[Event]] = {
         ModelTrained,
         RollbackRequested,
         PromotionRequested,
+        ApprovalGiven,
+        PauseRequested,
+        ResumeRequested,
         WithdrawalRequested,
         DropWithdrawn,
         DropRestored,
         ModelPromoted,
         ModelKept,
+        ModelPaused,
+        ModelResumed,
+        RollbackProposed,
         StepFailed,
         ReconcileRequested,
         Reconciled,

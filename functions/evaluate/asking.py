@@ -1,0 +1,103 @@
+"""What the policy is asked after a drop: is a challenger worth training, and is the last promotion to be regretted?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from functions.evaluate.case import Case
+from functions.evaluate.scoring import Candidate
+from shared.evaluation.policy import KEEP, TRAIN, Verdict, regretted, worth_training
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from shared.adapters.registry import Version
+
+When = tuple[datetime, str]
+
+
+def worth(case: Case, champion: Candidate | None, drifted: Mapping[str, float]) -> Verdict:
+    """Whether a challenger is worth training, by the policy; a training that ended just now is given time."""
+    newest = _newest(case)
+    last = newest.data_version.get("last_event") if newest else None
+    verdict = worth_training(
+        case.spec.policy,
+        champion=champion.number if champion else None,
+        newest=newest.version if newest else None,
+        trained_until=datetime.fromisoformat(last) if last else None,
+        last_event_time=case.until,
+        skills=_skills(case, champion, newest) if champion and newest else [],
+        skill_at_promotion=champion.version.metrics.get("holdout_skill") if champion else None,
+        drifted=drifted,
+    )
+    return _rested(case, verdict) if verdict.outcome == TRAIN else verdict
+
+
+def drift(case: Case, champion: Candidate, rows: pd.DataFrame) -> tuple[dict[str, float], dict[str, float]]:
+    """The index of each column, and those that have drifted from the champion's rows and from the newest version's.
+
+    What a training has met already, though the champion was kept, has not drifted since.
+    """
+    from shared.evaluation import drift
+
+    limit, profile = case.spec.policy.drift_psi, champion.loaded.profile
+    indices = drift.psi(profile, rows) if len(rows) else {}
+    drifted = drift.drifted(profile, indices, limit, len(rows))
+    newest = _newest(case) if drifted else None
+    if newest is None or newest.version == champion.number:
+        return indices, drifted
+    known = case.services.registry.load(case.spec.name, newest.version).profile
+    since = drift.drifted(known, drift.psi(known, rows), limit, len(rows))
+    return indices, {name: index for name, index in drifted.items() if name in since}
+
+
+def regret(case: Case, champion: Candidate | None, before: Candidate | None) -> str:
+    """Why the champion before should be put back, if it should."""
+    if champion is None or before is None:
+        return ""
+    found = _evaluated(case)
+    mine, theirs = found.get(champion.number, {}), found.get(before.number, {})
+    # On other rows they were not compared.
+    same = [when for when in sorted(mine) if when in theirs and mine[when]["rows"] == theirs[when]["rows"]]
+    return regretted(case.spec, [(mine[when]["value"], theirs[when]["value"]) for when in same])
+
+
+def _rested(case: Case, verdict: Verdict) -> Verdict:
+    """What is worth it, but not now: a person has stopped it all, or a training ended just now."""
+    pause, wait = case.standing.pause, case.spec.policy.cooldown_minutes
+    if pause:
+        return Verdict(KEEP, f"{verdict.why} But {case.spec.name} is paused by {pause.who}: {pause.why}")
+    closed = case.services.desk.read(case.spec.name).closed if wait else None
+    age = datetime.now(UTC) - datetime.fromisoformat(closed["at"]) if closed else timedelta.max
+    if age >= timedelta(minutes=wait):
+        return verdict
+    minutes = age / timedelta(minutes=1)
+    return Verdict(KEEP, f"{verdict.why} But a training ended {minutes:.1f} minutes ago, and {wait:g} have to pass.")
+
+
+def _newest(case: Case) -> Version | None:
+    """The version that was trained last, whether it serves or not."""
+    counted = {each.version: each for each in case.services.registry.versions(case.spec.name) if each.counts}
+    return counted[max(counted)] if counted else None
+
+
+def _skills(case: Case, champion: Candidate, newest: Version) -> list[float]:
+    """The champion's skill on the latest drops that the newest version has not learned from, this one last."""
+    learned = case.services.registry.drops([newest])[0]
+    found = _evaluated(case).get(champion.number, {})
+    skills = {when: row["skill"] for when, row in found.items() if when[1] not in learned}
+    return [skills[when] for when in sorted(skills) if skills[when] is not None]
+
+
+def _evaluated(case: Case) -> dict[int, dict[When, dict[str, Any]]]:
+    """Of each version how it did on the drops until this one, in data time."""
+    ends = {account.drop: account.last_event for account in case.accounts if not account.withdrawn}
+    found: dict[int, dict[When, dict[str, Any]]] = {}
+    for row in case.services.warehouse.evaluations(case.spec.name):
+        end = ends.get(row["drop"])
+        is_score = row["metric"] == case.spec.metric.name and row["slice"] is None and row["value"] is not None
+        if is_score and end is not None and end <= case.until:
+            found.setdefault(row["version"], {})[end, row["drop"]] = row
+    return found

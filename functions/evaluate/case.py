@@ -1,0 +1,32 @@
+"""What all that is asked about a drop rests on: the drop, its model, and all drops of that model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from functions.evaluate.turn import account_of, last_event
+from shared.contract.spec import ModelSpec
+from shared.lifecycle.events import DataPrepared
+from shared.lifecycle.services import Services
+from shared.lifecycle.standing import Standing
+
+if TYPE_CHECKING:
+    from shared.adapters.warehouse import Account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One drop that is evaluated; `accounts` are of all drops, newest data first."""
+
+    event: DataPrepared
+    spec: ModelSpec
+    accounts: list[Account]
+    standing: Standing
+    services: Services
+
+    @property
+    def until(self) -> datetime:
+        """Up to when the drop's rows reach; what is of later, is of a future that it cannot know."""
+        return last_event(account_of(self.event, self.accounts))

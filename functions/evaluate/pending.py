@@ -1,0 +1,60 @@
+"""A challenger that waits is compared with the champion on drops that came since: neither has learned from those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions.evaluate.case import Case
+from functions.evaluate.scoring import CHALLENGER, CHAMPION, Candidate, unseen
+from shared.lifecycle import holdout
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from shared.adapters.warehouse import Account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fresh:
+    """The comparison's numbers and tags, for the challenger's run on the drop."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def compare_on_fresh_drops(case: Case, roles: Mapping[str, Candidate]) -> Fresh | None:
+    """The challenger beside the champion, or the baseline while there is none; nothing if this drop is not fresh."""
+    from shared.evaluation.judging import OVERLAP, Rival, Rows, judged_metrics
+
+    challenger, champion = roles[CHALLENGER], roles.get(CHAMPION)
+    both = [challenger, *([champion] if champion else [])]
+    drops = _fresh(case, both)
+    if case.event.drop not in [account.drop for account in drops]:
+        return None
+    rows = _read(case, drops, both)
+    rivals = {champion.number: Rival(pipeline=champion.loaded.pipeline)} if champion else {}
+    named = Rows(judged=rows, drops=[account.drop for account in drops[: holdout.MOST_NAMED]])
+    baseline, learned = challenger.version.metrics["baseline_value"], set(challenger.data.drop_names)
+    metrics = judged_metrics(case.spec, named, challenger.loaded.pipeline, baseline, rivals)
+    metrics[OVERLAP] = float(rows["_drop"].isin(learned).sum())
+    theirs = {champion.number: set(champion.data.drop_names)} if champion else {}
+    return Fresh(metrics=metrics, tags={holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs).to_tag()})
+
+
+def _fresh(case: Case, both: Sequence[Candidate]) -> list[Account]:
+    """This drop and those before it that neither has learned from, newest data first."""
+    seen = {name for each in both for name in each.data.drop_names}
+    fresh = [
+        each
+        for each in case.accounts
+        if each.outcome == "prepared" and each.drop not in seen and each.last_event and each.last_event <= case.until
+    ]
+    return holdout.judged(case.spec, fresh)
+
+
+def _read(case: Case, drops: Sequence[Account], by: Sequence[Candidate]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat([unseen(case, each.drop, each.generation, by) for each in drops], ignore_index=True)

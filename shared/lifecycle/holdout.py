@@ -1,0 +1,112 @@
+"""On which drops versions are compared: the newest ones, and as many before them as a comparison takes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from shared.contract.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from shared.adapters.warehouse import Account
+
+# A drop that spans more days than any policy asks for need not be counted out.
+MOST_DAYS = 400
+# So many drops are named, and have a part of their own; a tag in MLflow holds no more.
+MOST_NAMED = 5
+JUDGED_ON = "tidewheel.judged_on"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a verdict has to know of a comparison besides its numbers; it travels as a tag of the run.
+
+    Attributes:
+        holdout: a digest of the drops that were judged on, by which another comparison on the same rows is seen.
+        drops: their names, newest first.
+        news: of each version that it was compared with, the drops that only the challenger has learned from.
+        faults: why a version could not be compared with.
+    """
+
+    holdout: str = ""
+    drops: list[str] = field(default_factory=list)
+    news: dict[str, list[str]] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+    def to_tag(self) -> str:
+        """As JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_tag(cls, tag: str | None) -> Judged:
+        """What `to_tag` wrote."""
+        raw: dict[str, Any] = json.loads(tag or "{}")
+        return cls(**{name: raw[name] for name in cls.__dataclass_fields__ if name in raw})
+
+
+def judged_on(
+    accounts: Sequence[Account],
+    mine: Collection[str],
+    theirs: Mapping[int, Collection[str]],
+    faults: Mapping[int, str] | None = None,
+) -> Judged:
+    """What is said of a comparison on these drops.
+
+    Args:
+        mine: the drops that the challenger has learned from; `theirs` those of each version that it is compared with.
+    """
+    drops = [account.drop for account in accounts]
+    named = "\n".join(sorted(f"{account.drop}#{account.generation}" for account in accounts))
+    news = {str(rival): [drop for drop in drops if drop in mine and drop not in seen] for rival, seen in theirs.items()}
+    return Judged(
+        holdout=hashlib.sha256(named.encode()).hexdigest()[:16],
+        drops=drops[:MOST_NAMED],
+        news={rival: drops[:MOST_NAMED] for rival, drops in news.items()},
+        faults={str(rival): fault[:500] for rival, fault in (faults or {}).items()},
+    )
+
+
+def judged(spec: ModelSpec, accounts: Sequence[Account]) -> list[Account]:
+    """The newest drops by data time: as many as the policy says, or more until they cover its least number of days.
+
+    Args:
+        accounts: of the drops that may be judged on, newest data first.
+    """
+    found: list[Account] = []
+    days: set[date] = set()
+    for account in _each_once(accounts):
+        if len(found) >= spec.policy.judge_drops and (spec.group or len(days) >= spec.policy.min_groups):
+            break
+        found.append(account)
+        days |= set(_days(spec, account))
+    return found
+
+
+def older(spec: ModelSpec, accounts: Sequence[Account], newest: Sequence[Account]) -> list[Account]:
+    """The drops before those judged, as many as the policy looks back to."""
+    taken = {account.drop for account in newest}
+    rest = [account for account in _each_once(accounts) if account.drop not in taken]
+    return rest[: spec.policy.older_drops]
+
+
+def _each_once(accounts: Iterable[Account]) -> list[Account]:
+    """Without copies: the same bytes under other names take no place among the newest."""
+    kept: dict[str | None, Account] = {}
+    for account in accounts:
+        if account.outcome == "prepared" and not account.withdrawn:
+            kept.setdefault(account.digest or account.drop, account)
+    return list(kept.values())
+
+
+def _days(spec: ModelSpec, account: Account) -> Iterable[date]:
+    """The event days between a drop's first and last row, by the clocks of its event time."""
+    if account.first_event is None or account.last_event is None:
+        return ()
+    zone = ZoneInfo(spec.event_time.zone)
+    first, last = (moment.astimezone(zone).date() for moment in (account.first_event, account.last_event))
+    return (first + timedelta(days=day) for day in range(min((last - first).days + 1, MOST_DAYS)))

@@ -1,0 +1,104 @@
+"""The challenger beside whoever it may have to replace, scored afresh on rows that none of them was trained on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from shared.contract.spec import ModelSpec
+from shared.errors import PermanentError
+from shared.lifecycle import holdout
+from shared.lifecycle.events import TrainingRequested
+from shared.lifecycle.holdout import Judged, judged_on
+from shared.lifecycle.services import Services
+from training_vm.patience import patiently
+from training_vm.record import Compared, Fitted
+
+if TYPE_CHECKING:
+    from shared.adapters.registry import Loaded
+    from shared.adapters.warehouse import Account, DataVersion
+    from shared.evaluation.judging import Rows
+
+log = logging.getLogger(__name__)
+# Older drops are a guard rail, for which a sample is enough.
+MOST_OLDER_ROWS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rivals:
+    """The champion and a pending challenger: those that can be loaded, with their drops, and why another cannot."""
+
+    loaded: Mapping[int, Loaded]
+    drops: Mapping[int, Collection[str]]
+    faults: Mapping[int, str]
+
+
+def compare(
+    spec: ModelSpec, event: TrainingRequested, data: DataVersion, fitted: Fitted, services: Services
+) -> Compared:
+    """Score the challenger, its baseline and its rivals on the same held-out rows."""
+    from shared.evaluation.judging import OVERLAP, Rival, judged_metrics
+
+    newest, rows = _rows(spec, event, data, services)
+    rivals = _rivals(event.model, services)
+    about = judged_on(newest, set(data.drop_names), rivals.drops, rivals.faults)
+    against = {
+        version: Rival(pipeline=loaded.pipeline, news=about.news[str(version)])
+        for version, loaded in rivals.loaded.items()
+    }
+    metrics = judged_metrics(spec, rows, fitted.pipeline, fitted.baseline, against)
+    metrics[OVERLAP] = float(rows.judged["_row_key"].isin(fitted.keys).sum())
+    _tell(spec, metrics, about)
+    return Compared(metrics=metrics, judged=about)
+
+
+def _rivals(model: str, services: Services) -> Rivals:
+    """Whoever is in production now, and who may be when the challenger is judged."""
+    standing = services.decisions.standing(model)
+    loaded, drops, faults = {}, {}, {}
+    for number in filter(None, dict.fromkeys([standing.champion, standing.pending])):
+        try:
+            loaded[number], drops[number] = patiently(partial(_loaded, model, number, services))
+        except PermanentError as error:
+            log.warning("Version %d cannot be scored: %s", number, error)
+            faults[number] = str(error)
+    return Rivals(loaded=loaded, drops=drops, faults=faults)
+
+
+def _loaded(model: str, number: int, services: Services) -> tuple[Loaded, Collection[str]]:
+    version = services.registry.version(model, number)
+    return services.registry.load(model, number), services.registry.drops([version])[0]
+
+
+def _rows(
+    spec: ModelSpec, event: TrainingRequested, data: DataVersion, services: Services
+) -> tuple[list[Account], Rows]:
+    """The held-out rows of the newest drops, by data time; a window of old rows is judged on today's, too."""
+    from shared.evaluation.judging import Rows
+
+    if event.window:
+        data = services.warehouse.data_version(event.model, spec, request=event.request)
+    there, accounts = set(data.drops), services.warehouse.accounts(event.model)
+    accounts = [each for each in accounts if (each.drop, each.generation) in there]
+    newest = holdout.judged(spec, accounts)
+    before = [each.drop for each in holdout.older(spec, accounts, newest)]
+    names = [each.drop for each in newest]
+    judged = services.warehouse.read_training(data, spec, held_out=True, drops=names)
+    older = None
+    if before:
+        older = services.warehouse.read_training(data, spec, held_out=True, drops=before, most_rows=MOST_OLDER_ROWS)
+    log.info("Read %d held-out rows of %s", len(judged), ", ".join(names))
+    return newest, Rows(judged=judged, drops=names[: holdout.MOST_NAMED], older=older)
+
+
+def _tell(spec: ModelSpec, metrics: Mapping[str, float], about: Judged) -> None:
+    name = f"holdout_{spec.metric.name}"
+    if name not in metrics:
+        return log.warning("There are no held-out rows to judge it on")
+    log.info("Its %s is %.4g, the baseline's %.4g", name, metrics[name], metrics[f"baseline_{name}"])
+    for version in about.news:
+        log.info("The gain over version %s is %.4g", version, metrics.get(f"vs_{version}/all/gain", float("nan")))
+    return None
