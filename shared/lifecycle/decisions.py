@@ -48,8 +48,8 @@ class Decision:
     evidence: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     level: float | None = None
     holdout: str = ""
-    drops: Sequence[str] = ()
-    news: Sequence[str] = ()
+    drops: Sequence[str] = field(default_factory=list)
+    news: Sequence[str] = field(default_factory=list)
     policy: Mapping[str, Any] = field(default_factory=dict)
     data_version: Mapping[str, Any] = field(default_factory=dict)
 

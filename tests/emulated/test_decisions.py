@@ -12,9 +12,10 @@ import pytest
 from shared.adapters.storage import Storage
 from shared.adapters.warehouse import Account
 from shared.errors import PermanentError
-from shared.lifecycle.decisions import KEEP, PROMOTE, ROLLBACK, Decision, Decisions
+from shared.lifecycle.decisions import Decision, Decisions
 from shared.lifecycle.desk import AGAIN, JOINED, LAUNCHED, WAITING, Desk
 from shared.lifecycle.events import DataPrepared, TrainingRequested
+from shared.lifecycle.standing import KEEP, PROMOTE, ROLLBACK, Standing
 from tests.emulated.state_fixtures import BUCKET
 
 MODEL = "taxi_fare"
@@ -53,15 +54,15 @@ def by_hand(request: str, rows: str = "1k") -> TrainingRequested:
 def test_a_log_begins_empty_and_its_last_record_is_the_truth(decisions: Decisions) -> None:
     assert decisions.head(MODEL) is None
     assert decisions.champion(MODEL) is None
-    decisions.decide(MODEL, "a", lambda champion: promoted(1))
-    decisions.decide(MODEL, "b", lambda champion: replace(promoted(2, KEEP), champion=champion))
+    decisions.decide(MODEL, "a", lambda _: promoted(1))
+    decisions.decide(MODEL, "b", lambda standing: replace(promoted(2, KEEP), champion=standing.champion))
     assert decisions.champion(MODEL) == 1
     assert [(each.number, each.before, each.champion) for each in decisions.history(MODEL)] == [(1, None, 1), (2, 1, 1)]
 
 
 def test_a_cause_that_has_been_decided_is_not_decided_again(decisions: Decisions) -> None:
-    first = decisions.decide(MODEL, "a", lambda champion: promoted(1))
-    assert decisions.decide(MODEL, "a", lambda champion: promoted(2)) == first
+    first = decisions.decide(MODEL, "a", lambda _: promoted(1))
+    assert decisions.decide(MODEL, "a", lambda _: promoted(2)) == first
     assert len(decisions.history(MODEL)) == 1
 
 
@@ -69,9 +70,9 @@ def test_of_two_promoters_at_the_same_moment_one_writes_and_the_other_decides_ag
     together, asked = threading.Barrier(2), []
 
     def race(version: int) -> None:
-        def judge(champion: int | None) -> Decision:
-            asked.append(champion)
-            if champion is None:
+        def judge(standing: Standing) -> Decision:
+            asked.append(standing.champion)
+            if standing.champion is None:
                 together.wait()
             return promoted(version)
 
@@ -88,20 +89,20 @@ def test_of_two_promoters_at_the_same_moment_one_writes_and_the_other_decides_ag
 
 
 def test_previous_is_the_champion_before_the_last_change(decisions: Decisions) -> None:
-    decisions.decide(MODEL, "a", lambda champion: promoted(1))
-    assert decisions.previous(MODEL) is None
-    decisions.decide(MODEL, "b", lambda champion: promoted(2))
-    decisions.decide(MODEL, "c", lambda champion: replace(promoted(3, KEEP), champion=champion))
-    assert decisions.previous(MODEL) == 1
-    decisions.decide(MODEL, "d", lambda champion: promoted(1, ROLLBACK))
-    assert decisions.previous(MODEL) is None
+    decisions.decide(MODEL, "a", lambda _: promoted(1))
+    assert decisions.standing(MODEL).before is None
+    decisions.decide(MODEL, "b", lambda _: promoted(2))
+    decisions.decide(MODEL, "c", lambda standing: replace(promoted(3, KEEP), champion=standing.champion))
+    assert decisions.standing(MODEL).before == 1
+    decisions.decide(MODEL, "d", lambda _: promoted(1, ROLLBACK))
+    assert decisions.standing(MODEL).before is None
 
 
 def test_a_second_rollback_does_not_put_back_what_the_first_one_took_away(decisions: Decisions) -> None:
     for version in (1, 2, 3):
-        decisions.decide(MODEL, f"{version}", lambda champion, version=version: promoted(version))  # type: ignore[misc]
-    decisions.decide(MODEL, "back", lambda champion: promoted(2, ROLLBACK))
-    assert decisions.previous(MODEL) == 1
+        decisions.decide(MODEL, f"{version}", lambda _, version=version: promoted(version))  # type: ignore[misc]
+    decisions.decide(MODEL, "back", lambda _: promoted(2, ROLLBACK))
+    assert decisions.standing(MODEL).before == 1
 
 
 def test_one_request_is_open_and_a_drop_joins_it_until_it_starts(desk: Desk) -> None:

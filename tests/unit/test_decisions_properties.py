@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from shared.errors import PassingError
-from shared.lifecycle.decisions import KEEP, PROMOTE, Decision, Decisions
+from shared.lifecycle.decisions import Decision, Decisions
+from shared.lifecycle.standing import KEEP, PROMOTE, Standing
 from tests.unit.actors import Actor, here
 from tests.unit.bucket import STATE, Bucket, Fate, Write, storage_of
 from tests.unit.racing import HUNT, PLAY, WHO, Race
@@ -46,9 +47,9 @@ class World:
     def _decide(self, cause: str) -> Decision | None:
         version = int(cause)
 
-        def judge(champion: int | None) -> Decision:
+        def judge(standing: Standing) -> Decision:
             here().pause("work")
-            becomes, verdict = (version, PROMOTE) if self.causes[cause] else (champion, KEEP)
+            becomes, verdict = (version, PROMOTE) if self.causes[cause] else (standing.champion, KEEP)
             return Decision(model=MODEL, version=version, champion=becomes, verdict=verdict, why="of a test")
 
         storage = storage_of(self.bucket, lambda what: here().pause(what) or Fate.FINE)
