@@ -26,7 +26,7 @@ def about(event: Told) -> str:
     if name:
         return str(name)
     model, version = data.get("model") or "?", data.get("version")
-    if version is not None:
+    if version:
         return f"{model} version {version}"
     return f"{model} {data.get('request') or ''}".strip()
 
@@ -94,6 +94,19 @@ def _decided(data: Mapping[str, Any]) -> str:
     return f"{data['verdict']} (decision {data['decision']}): {data['why']}"
 
 
+def _asked(wish: str) -> Said:
+    """What a person asks for, who that is, and why."""
+    return lambda data: f"{wish}, asked by {data.get('who', 'unknown')}: {data['reason']}"
+
+
+def _switched(state: str) -> Said:
+    return lambda data: f"{state} (decision {data['decision']}): {data['why']}"
+
+
+def _proposed(data: Mapping[str, Any]) -> str:
+    return f"{data['why']} To go back: tidewheel rollback {data['model']} --to {data['version']} --reason …"
+
+
 def _withdrawn(data: Mapping[str, Any]) -> str:
     seen = ", ".join(map(str, data.get("versions") or []))
     told = f"; versions that were trained on it: {seen}" if seen else "; no version was trained on it"
@@ -108,12 +121,19 @@ _SAID: dict[str, Said] = {
     "TrainingRequested": _requested,
     "TrainingScheduled": _scheduled,
     "ModelTrained": _trained,
-    "RollbackRequested": lambda data: f"roll back: {data['reason']}",
-    "PromotionRequested": lambda data: f"promote: {data['reason']}",
+    "RollbackRequested": _asked("roll back"),
+    "PromotionRequested": _asked("promote"),
+    "ApprovalGiven": _asked("approve"),
+    "PauseRequested": _asked("pause"),
+    "ResumeRequested": _asked("go on"),
     "WithdrawalRequested": lambda data: f"{'put back' if data.get('undo') else 'withdraw'}: {data['reason']}",
     "DropWithdrawn": lambda data: f"withdrawn {_withdrawn(data)}",
     "DropRestored": lambda data: f"put back {_withdrawn(data)}",
     "ModelPromoted": _decided,
     "ModelKept": _decided,
+    "ModelPaused": _switched("paused"),
+    "ModelResumed": _switched("goes on"),
+    "RollbackProposed": _proposed,
+    "Reconciled": lambda data: "; ".join(map(str, data["mended"])),
     "StepFailed": lambda data: f"{data['step']} gave up: {data['error']} {data.get('remedy', '')}".strip(),
 }

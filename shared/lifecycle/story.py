@@ -20,15 +20,16 @@ class Rule:
     """What has to follow an event: one of these, or the failure of that step.
 
     `same` names the fields in which both agree; what the first of them leaves out may be anything in the second.
+    `later`: what came before it is no answer.
     """
 
     answers: tuple[str, ...]
     step: str
     same: tuple[str, ...]
+    later: bool = False
 
 
 _DECIDED = ("ModelPromoted", "ModelKept")
-_BY_HAND = Rule(_DECIDED, "promote", ("model", "version"))
 RULES: dict[str, Rule] = {
     "DropReceived": Rule(("DataPrepared", "DropIgnored"), "preprocess", ("drop", "generation", "epoch")),
     "DataPrepared": Rule(("ModelEvaluated",), "evaluate", ("drop", "generation", "epoch")),
@@ -36,8 +37,11 @@ RULES: dict[str, Rule] = {
     "TrainingRequested": Rule(("TrainingScheduled",), "launch_training", ("request", "epoch")),
     "TrainingScheduled": Rule(("ModelTrained",), "train", ("request", "epoch")),
     "ModelTrained": Rule(_DECIDED, "promote", ("model", "version")),
-    "RollbackRequested": _BY_HAND,
-    "PromotionRequested": _BY_HAND,
+    "RollbackRequested": Rule(_DECIDED, "promote", ("model", "version"), later=True),
+    "PromotionRequested": Rule(_DECIDED, "promote", ("model", "version"), later=True),
+    "ApprovalGiven": Rule(_DECIDED, "promote", ("model", "version"), later=True),
+    "PauseRequested": Rule(("ModelPaused",), "promote", ("model",), later=True),
+    "ResumeRequested": Rule(("ModelResumed",), "promote", ("model",), later=True),
     "WithdrawalRequested": Rule(("DropWithdrawn", "DropRestored"), "preprocess", ("request",)),
 }
 
@@ -95,7 +99,7 @@ def _answers(event: Told, other: Told, events: Sequence[Told]) -> bool:
         is_meant = other["data"].get("step") == rule.step and other["data"].get("about") in about
         # A failure names no generation: only what comes later can be meant.
         return is_meant and _is_after(event, other, events)
-    if other["event"] not in rule.answers or (rule is _BY_HAND and not _is_after(event, other, events)):
+    if other["event"] not in rule.answers or (rule.later and not _is_after(event, other, events)):
         return False
     return all(_agree(_field(event, name), _field(other, name)) for name in rule.same)
 

@@ -138,6 +138,36 @@ def test_a_promotion_ends_with_the_decision_about_that_version() -> None:
     assert awaited([asked, event("ModelPromoted", model="flight_delay", version=3)]) == []
 
 
+def test_an_approval_ends_with_the_decision_about_that_version_or_its_refusal() -> None:
+    asked = event("ApprovalGiven", model="flight_delay", version=3, reason="sure", request="a1")
+    assert awaited([asked, event("ModelPromoted", model="flight_delay", version=2)])
+    assert awaited([asked, event("ModelPromoted", model="flight_delay", version=3)]) == []
+    assert awaited([asked, failed("promote", "a1")]) == []
+
+
+@pytest.mark.parametrize(("wish", "end"), [("PauseRequested", "ModelPaused"), ("ResumeRequested", "ModelResumed")])
+def test_a_pause_and_its_end_are_answered_by_their_own_decision(wish: str, end: str) -> None:
+    asked = event(wish, model="flight_delay", reason="holidays", request="p1")
+    assert awaited([event(end, model="flight_delay", version=0), asked]) == [f"{end} after {wish} of p1"]
+    assert awaited([asked, event("ModelPromoted", model="flight_delay", version=2)])
+    assert awaited([asked, event(end, model="flight_delay", version=0)]) == []
+
+
+@pytest.mark.parametrize(
+    ("told_as", "sentence"),
+    [
+        (event("PauseRequested", model="m", reason="holidays", who="ann"), "m: pause, asked by ann: holidays"),
+        (event("ModelPaused", model="m", version=0, decision=4, why="holidays"), "m: paused (decision 4): holidays"),
+        (event("ApprovalGiven", model="m", version=3, reason="sure"), "m version 3: approve, asked by unknown: sure"),
+        (event("RollbackProposed", **DROP, model="m", version=1, why="It is worse."), "tidewheel rollback m --to 1"),
+        (event("Reconciled", request="1", mended=["a", "b"]), "a; b"),
+    ],
+    ids=lambda value: value["event"] if isinstance(value, dict) else "",
+)
+def test_what_a_person_decides_is_told_in_a_sentence(told_as: Told, sentence: str) -> None:
+    assert sentence in line({**told_as, "time": "2026-01-02T00:00:00+00:00"})
+
+
 def test_a_withdrawal_ends_with_the_same_request() -> None:
     asked = event("WithdrawalRequested", model="flight_delay", drop="flight_delay/a.csv", request="w1")
     assert awaited([asked]) == ["DropWithdrawn or DropRestored after WithdrawalRequested of w1"]
