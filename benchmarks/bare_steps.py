@@ -1,7 +1,7 @@
 """`python -m benchmarks.bare_steps MODEL FILE ...`: the same work without a lifecycle, file by file, in one process.
 
 Clean with our own contract, load into a DuckDB table, read what is not held out, fit, and score beside the model before
-on what is held out. It prints, for each file, the seconds of each step.
+on what the newest files hold out. It prints, for each file, the seconds of each step.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class BareSteps:
         self._db.execute("INSERT INTO rows FROM read_parquet(?)", [parts])
 
     def _read(self, side: str) -> Any:
-        names = [column.name for column in self._spec.columns]
+        names = [column.name for column in self._spec.columns] + ["_drop"]
         query = f"SELECT {', '.join(names)} FROM rows WHERE _holdout {side} {HELD_OUT}"
         return typed(self._db.execute(query).to_arrow_table().to_pandas(), self._spec.columns)
 
@@ -63,10 +63,14 @@ class BareSteps:
         return pipeline.fit(rows[[column.name for column in spec.features]], rows[spec.target.name])
 
     def _score(self, pipeline: Any, rows: Any, held_out: Any) -> None:
-        from shared.evaluation.scores import baseline_value, holdout_metrics
+        from shared.evaluation.judging import Rival, Rows, judged_metrics
+        from shared.evaluation.scores import baseline_value
 
         baseline = baseline_value(self._spec, rows[self._spec.target.name])
-        holdout_metrics(self._spec, held_out, challenger=pipeline, champion=self._champion, baseline=baseline)
+        rivals = {1: Rival(pipeline=self._champion)} if self._champion else {}
+        drops = list(held_out["_drop"].unique())[-self._spec.policy.judge_drops :]
+        judged = held_out[held_out["_drop"].isin(drops)]
+        judged_metrics(self._spec, Rows(judged=judged, drops=drops), pipeline, baseline, rivals)
 
 
 def _timed(taken: dict[str, float], step: str, work: Callable[[], Any]) -> Any:

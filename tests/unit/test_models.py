@@ -19,7 +19,8 @@ import pytest
 
 from shared.contract.catalog import known_models, model
 from shared.contract.spec import BOOL, FLOAT64, INT64, TIMESTAMP, Column, ModelSpec
-from shared.evaluation.scores import holdout_metrics, predictions
+from shared.evaluation.judging import Rows, judged_metrics
+from shared.evaluation.scores import predictions
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"pandas", "sklearn", "scipy", "pyarrow", "duckdb", "mlflow", "google.api_core"}
@@ -97,8 +98,9 @@ def test_parameters_are_json_and_build_an_unfitted_pipeline(name: str) -> None:
 
 def test_it_learns_from_rows_that_obey_its_contract(name: str) -> None:
     spec = model(name)
-    metrics = holdout_metrics(spec, rows(spec, seed=1), challenger=fitted(spec, rows(spec)), baseline=0.0)
-    assert np.isfinite(metrics[f"holdout_{spec.metric.name}"])
+    held_out = Rows(judged=rows(spec, seed=1).assign(_drop="a month"), drops=["a month"])
+    metrics = judged_metrics(spec, held_out, fitted(spec, rows(spec)), 0.0, {})
+    assert metrics["holdout_rows"] == ROWS and np.isfinite(metrics[f"holdout_{spec.metric.name}"])
 
 
 def test_a_nullable_column_may_be_null_in_every_training_row(name: str) -> None:

@@ -1,76 +1,29 @@
-"""Scores are of the features that the contract names, on rows that exist, under names that everybody reads."""
+"""Scores are of the features that the contract names, on rows that exist, and beside a baseline."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.dummy import DummyClassifier
 
 from shared.contract.metrics import ACCURACY, AUC, MAE, RMSE, Metric
-from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Column, ModelSpec
-from shared.evaluation.policy import judge
+from shared.contract.spec import BOOL, FLOAT64, INT64
 from shared.evaluation.scores import (
     baseline_score,
     baseline_value,
-    holdout_metrics,
     predictions,
     score,
+    score_with_slices,
     slice_scores,
 )
-
-
-def spec_of(**given: Any) -> ModelSpec:
-    columns = [
-        Column("at", TIMESTAMP, event_time=True),
-        Column("ride", STRING, row_key=True),
-        Column("kind", STRING),
-        Column("km", FLOAT64, nullable=True),
-        Column("seats", INT64),
-        Column("fare", given.pop("target", FLOAT64), target=True),
-    ]
-    said: dict[str, Any] = {"metric": MAE, "slices": SLICES} | given
-    return ModelSpec(title="Rides", columns=columns, pipeline=dict, **said)
-
-
-def frame_of(fares: Any, kinds: str = "") -> pd.DataFrame:
-    count = len(fares)
-    numbers = np.arange(count)
-    return pd.DataFrame(
-        {
-            "at": pd.date_range("2013-01-01", periods=count, freq="h", tz="UTC"),
-            "ride": [f"ride {number}" for number in numbers],
-            "kind": list(kinds or "a" * count),
-            "km": numbers.astype(float),
-            "seats": numbers % 4,
-            "fare": fares,
-        }
-    )
-
-
-def always(value: float) -> DummyRegressor:
-    return DummyRegressor(strategy="constant", constant=value).fit([[0]], [value])
-
-
-SLICES = {"a": lambda rides: rides["kind"] == "a", "b": lambda rides: rides["kind"] == "b"}
-
-
-class Recorder(DummyRegressor):
-    """Remembers which columns it was shown, and how often it was asked."""
-
-    shown: list[list[str]]
-
-    def predict(self, X: pd.DataFrame) -> np.ndarray:
-        self.shown.append(list(X.columns))
-        return np.zeros(len(X))
+from tests.unit.rides import Recorder, always, frame_of, spec_of
 
 
 def test_a_pipeline_sees_the_features_in_the_contracts_order_and_nothing_else() -> None:
     pipeline = Recorder()
-    pipeline.shown = []
     predictions(spec_of(), pipeline, frame_of([1.0, 2.0])[["fare", "km", "at", "seats", "ride", "kind"]])
     assert pipeline.shown == [["at", "ride", "kind", "km", "seats"]]
 
@@ -95,9 +48,14 @@ def test_a_row_whose_slice_is_unknown_belongs_to_none() -> None:
 
 def test_no_rows_have_no_score() -> None:
     empty = frame_of([1.0]).head(0)
-    metrics = holdout_metrics(spec_of(), empty, challenger=always(1.0), baseline=1.0)
-    assert metrics["holdout_rows"] == 0 and math.isnan(metrics["holdout_mae"])
-    assert judge(spec_of(), metrics, champion=None).outcome == "keep"
+    assert math.isnan(score(spec_of(), always(1.0), empty)) and slice_scores(spec_of(), always(1.0), empty) == {}
+    assert math.isnan(baseline_score(spec_of(), 1.0, empty))
+
+
+def test_every_row_is_predicted_once_however_many_slices_there_are() -> None:
+    pipeline = Recorder()
+    score_with_slices(spec_of(), pipeline, frame_of([1.0, 2.0], kinds="ab"))
+    assert len(pipeline.shown) == 1
 
 
 @pytest.mark.parametrize(
@@ -115,26 +73,3 @@ def test_a_baseline_is_a_constant(baseline: Any, metric: Metric, target: Any, fa
 
 def test_the_baseline_of_probabilities_cannot_rank() -> None:
     assert baseline_score(spec_of(metric=AUC, target=BOOL), 0.3, frame_of([True, False, True])) == 0.5
-
-
-def test_holdout_metrics_have_the_names_that_everybody_reads() -> None:
-    frame = frame_of([1.0, 2.0, 5.0], kinds="aac")
-    metrics = holdout_metrics(spec_of(), frame, challenger=always(2.0), champion=always(1.0), baseline=3.0)
-    assert metrics == {
-        "holdout_rows": 3.0,
-        "holdout_mae": pytest.approx(4 / 3),
-        "baseline_holdout_mae": pytest.approx(5 / 3),
-        "holdout_skill": pytest.approx(0.2),
-        "champion_holdout_mae": pytest.approx(5 / 3),
-        "holdout_mae_slice_a": 0.5,
-        "champion_holdout_mae_slice_a": 0.5,
-        "holdout_rows_slice_a": 2.0,
-        "holdout_rows_slice_b": 0.0,
-    }
-
-
-def test_each_model_predicts_the_held_out_rows_once() -> None:
-    pipeline = Recorder()
-    pipeline.shown = []
-    holdout_metrics(spec_of(), frame_of([1.0, 2.0], kinds="ab"), challenger=pipeline, champion=pipeline, baseline=0.0)
-    assert len(pipeline.shown) == 2
