@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shared.errors import PassingError, PermanentError
+from shared.adapters import mlflow_auth
+from shared.errors import PassingError, PermanentError, TidewheelError
 from shared.settings import IDENTIFIER, Settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Client:
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
+        mlflow_auth.register()
         return MlflowClient(tracking_uri=self._uri, registry_uri=self._uri)
 
     def experiment(self, model: str) -> str:
@@ -77,7 +79,8 @@ def passing() -> Iterator[None]:
     """Turns what MLflow and its HTTP client say of outages and haste into a PassingError; the rest stays as it is.
 
     Raises:
-        PassingError: the same work will succeed later.
+        PassingError: the same work will succeed later; also that of somebody who is not let in, once he is.
+        PermanentError: a file is larger than the server takes, or nobody can say who is asking.
     """
     import requests
     from mlflow.exceptions import MlflowException
@@ -86,18 +89,38 @@ def passing() -> Iterator[None]:
         yield
     except requests.RequestException as error:
         status = 503 if error.response is None else error.response.status_code
-        _raise_if_passing(error, status)
+        _raise_if_known(error, status)
         raise
     except MlflowException as error:
+        # The client wraps what stopped a request before it was sent.
+        if isinstance(error.__context__, TidewheelError):
+            raise error.__context__ from None
         # What somebody else made in between is there the next time.
         status = 503 if error.error_code == "RESOURCE_ALREADY_EXISTS" else error.get_http_status_code()
-        _raise_if_passing(error, status)
+        _raise_if_known(error, status)
         raise
 
 
-def _raise_if_passing(error: Exception, status: int) -> None:
+def _raise_if_known(error: Exception, status: int) -> None:
+    if status in (401, 403):
+        raise PassingError(
+            f"MLflow lets nobody in who is not known to it ({status}).", _how_to_get_in(error)
+        ) from error
+    if status == 413:
+        remedy = (
+            "Cloud Run takes 32 MiB in one request: make the model smaller, or let MLflow write to the bucket itself."
+        )
+        raise PermanentError("the version's files are larger than the MLflow server takes.", remedy) from error
     if status >= 500 or status in _SLOW_DOWN:
         raise PassingError(f"MLflow is not ready: {error}") from error
+
+
+def _how_to_get_in(error: Exception) -> str:
+    if "Invalid Host header" in str(error):
+        return "The server does not know its own name: put the URL's host into its MLFLOW_SERVER_ALLOWED_HOSTS."
+    if os.environ.get("MLFLOW_TRACKING_AUTH") != mlflow_auth.NAME:
+        return f"No ID token was sent: set MLFLOW_TRACKING_AUTH={mlflow_auth.NAME}."
+    return "An ID token was sent: its account needs the role roles/run.invoker on the server, and the server's own URL."
 
 
 def is_missing(error: Exception) -> bool:
