@@ -45,9 +45,13 @@ def worth_training(
     """
     if champion is None:
         return Verdict(TRAIN, "There is no champion yet.")
-    decline, drift = _decline(policy, skills, skill_at_promotion), _drift(drifted)
-    if reason := decline or drift or _age(policy, newest, trained_until, last_event_time):
-        return Verdict(TRAIN, f"Version {champion}: {reason}.")
+    reasons = [
+        _decline(policy, skills, skill_at_promotion),
+        _drift(drifted),
+        _age(policy, newest, trained_until, last_event_time),
+    ]
+    if any(reasons):
+        return Verdict(TRAIN, f"Version {champion}: {'; '.join(filter(None, reasons))}.")
     skill = f"its skill is {skills[-1]:.2f}" if skills else "no skill on rows that are new to all is known"
     young = f"the newest training's rows end less than {policy.max_age_days:g} days before the last row"
     return Verdict(KEEP, f"Version {champion} is good enough: {skill}, no column has drifted, and {young}.")
