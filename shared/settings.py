@@ -40,6 +40,11 @@ class Settings:
     lease_seconds: float | None = None
     lock_seconds: float | None = None
 
+    @property
+    def has_machines(self) -> bool:
+        """Whether there is anywhere to train."""
+        return self.machines_dir is not None or bool(self.machine_template)
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read the settings.

@@ -78,12 +78,14 @@ def main(task: Path, *, lease_seconds: float | None = None) -> int:
     log_to_stdout()
     # The lease is given back on the way out, so that the next start need not wait for its end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    event = read_task(task)
+    raw = json.loads(task.read_text())
+    event = read_task(raw)
     services = Services()
     worker = Worker(
         services=services,
-        deadline_seconds=float(os.environ.get("TIDEWHEEL_TRAINING_DEADLINE_SECONDS", DEADLINE_SECONDS)),
-        is_last_start=os.environ.get("TIDEWHEEL_MACHINE_STARTS_LEFT") == "0",
+        deadline_seconds=services.settings.training_deadline_seconds,
+        # The laptop's supervisor counts by itself; on Google Cloud whoever launched the machine has counted.
+        is_last_start=os.environ.get("TIDEWHEEL_MACHINE_STARTS_LEFT", str(raw.get("starts_left", ""))) == "0",
         lease_seconds=lease_seconds or services.settings.lease_seconds or LEASE_SECONDS,
     )
     try:
@@ -95,9 +97,8 @@ def main(task: Path, *, lease_seconds: float | None = None) -> int:
     return 0
 
 
-def read_task(path: Path) -> TrainingRequested:
+def read_task(raw: dict[str, Any]) -> TrainingRequested:
     """The request that a machine was started with."""
-    raw: dict[str, Any] = json.loads(path.read_text())
     event = from_dict(TrainingRequested, raw["event"])
     assert isinstance(event, TrainingRequested)
     return replace(event, story=raw["story"])

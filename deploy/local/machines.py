@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +47,11 @@ class Machines:
         for name in self._wanted():
             self._machines.setdefault(name, Machine(name))
         for machine in list(self._machines.values()):
-            if machine.process is None and time.monotonic() >= machine.not_before:
+            if not self._file(machine.name).exists():
+                log.warning("%s is not wanted any more", machine.name)
+                self._clear(machine)
+                del self._machines[machine.name]
+            elif machine.process is None and time.monotonic() >= machine.not_before:
                 self._start(machine)
             elif machine.process is not None and machine.process.poll() is not None:
                 self._ended(machine, machine.process.returncode)
@@ -96,7 +102,11 @@ class Machines:
 
     def _start(self, machine: Machine) -> None:
         machine.starts += 1
-        command = [sys.executable, "-m", self._worker, str(self._layout.machines / f"{machine.name}.json")]
+        file = self._file(machine.name)
+        with suppress(FileNotFoundError):
+            # Its age is that of its process: a stack may have slept in between.
+            os.utime(file)
+        command = [sys.executable, "-m", self._worker, str(file)]
         env = {**self._env, "TIDEWHEEL_MACHINE_STARTS_LEFT": str(MOST_STARTS - machine.starts)}
         machine.process = processes.start(command, env=env, log=self._layout.log(machine.name), cwd=ROOT)
         self._guard.add(machine.process.pid)
@@ -112,6 +122,9 @@ class Machines:
         fresh.write_text(f"{code}\n")
         fresh.replace(self._layout.machines / f"{machine.name}.exit")
         del self._machines[machine.name]
+
+    def _file(self, name: str) -> Path:
+        return self._layout.machines / f"{name}.json"
 
     def _clear(self, machine: Machine) -> None:
         if machine.process:

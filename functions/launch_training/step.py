@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.adapters.machines import NoMachineNow
 from shared.contract import catalog
 from shared.contract.params import with_defaults
 from shared.errors import PermanentError
@@ -12,7 +13,7 @@ from shared.lifecycle.ledger import failure
 from shared.lifecycle.messages import to_dict
 from shared.lifecycle.services import Services
 
-PLANNED = "planned"
+PLANNED, POSTPONED = "planned", "postponed"
 WHY = {
     JOINED: "Request {other} has not begun to train yet, and will learn from this drop, too.",
     AGAIN: "Request {other} is in training; when it has ended, this drop is evaluated once more.",
@@ -38,6 +39,9 @@ def launch(event: TrainingRequested, services: Services) -> list[Event]:
         except PermanentError as error:
             # There is nowhere to train: the request must not stay open for ever.
             return [failure("launch_training", event, error), *services.desk.close(event.model, event.request)]
+        except NoMachineNow as error:
+            # The request stays open, and the reconciler asks again: waiting would end among the dead letters.
+            return [_scheduled(event, POSTPONED, f"{error} It is started as soon as there is one.")]
         crash.point("launch_training.launched")
     why = f"{event.machine} trains it: {event.reason}" if outcome == LAUNCHED else WHY[outcome].format(other=other)
     return [_scheduled(event, outcome, why, other)]

@@ -1,11 +1,15 @@
-"""Compares what should go on with what does: open requests with machines, outboxes with what was published.
+"""Compares what should go on with what does: outboxes with what was published, open requests with leases and machines.
 
-Pub/Sub brings back every message that nobody has acknowledged. What dies between two messages it cannot know of: a
-machine that was never started, one that gave up, and an attempt that had decided what to announce and got no further.
+Pub/Sub brings back every message that nobody has acknowledged. What dies between two messages it cannot know of: an
+attempt that had decided what to announce and got no further, a machine that was never started, was preempted or gave
+up, and one that nobody needs any more.
 """
 
 from __future__ import annotations
 
+import logging
+
+from functions.reconcile.sweep import sweep
 from shared.adapters.machines import ABSENT, ENDED
 from shared.contract import catalog
 from shared.errors import PassingError, PermanentError
@@ -14,38 +18,46 @@ from shared.lifecycle.ledger import failure
 from shared.lifecycle.messages import to_dict
 from shared.lifecycle.services import Services
 
-GAVE_UP = PermanentError(
-    "the machine ended, and its training had not.", 'See its log with "tidewheel logs", and ask for it again.'
-)
+log = logging.getLogger(__name__)
 
 
 def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
     """Mend what has got stuck, and say what that was."""
+    # First: a training that has only not said so yet has ended.
+    done = [f"published what {folder} had decided" for folder in _adopt_outboxes(services)]
+    needed = _open_requests(services)
+    if services.settings.has_machines:
+        done += sweep({request.machine: request for request in needed}, services)
     found: list[Event] = []
-    for model in catalog.known_models():
-        found += _of_model(model, services)
-    published = _adopt_outboxes(services)
-    done = [*(_told(each) for each in found), *(f"published what {folder} had decided" for folder in published)]
+    for request in needed:
+        events, started = _go_on(request, services)
+        found += events
+        done += [*(_told(each) for each in events), *started]
     return [*found, Reconciled(request=event.request, mended=tuple(done))] if done else []
 
 
-def _of_model(model: str, services: Services) -> list[Event]:
-    """The events that bring a model's open request on, if it has got stuck."""
-    request = services.desk.open_request(model)
-    if request is None or services.ledger.is_done("train", request):
-        return []
-    state = services.machines.state(request.machine)
-    if state == ENDED:
-        return [failure("train", request, GAVE_UP), *services.desk.close(model, request.request)]
-    if state == ABSENT:
-        return _launch(request, services)
-    return []
+def _open_requests(services: Services) -> list[TrainingRequested]:
+    """Those that still have to be trained."""
+    found = map(services.desk.open_request, catalog.known_models())
+    return [each for each in found if each is not None and not services.ledger.is_done("train", each)]
 
 
-def _launch(request: TrainingRequested, services: Services) -> list[Event]:
-    """Whoever opened the request died before the machine was asked for; asking twice starts one."""
-    services.machines.launch(request.machine, {"event": to_dict(request), "story": request.story})
-    return []
+def _go_on(request: TrainingRequested, services: Services) -> tuple[list[Event], list[str]]:
+    """The events that bring a request on if it has got stuck, and the machine that was started for it."""
+    try:
+        state = services.machines.state(request.machine)
+        if state == ENDED:
+            remedy = 'See its log with "tidewheel logs", and ask for it again.'
+            raise PermanentError("the machine ended, and its training had not.", remedy)
+        if state == ABSENT:
+            services.machines.launch(request.machine, {"event": to_dict(request), "story": request.story})
+            return [], [f"started {request.machine}"]
+    except PermanentError as error:
+        return [failure("train", request, error), *services.desk.close(request.model, request.request)], []
+    except PassingError as error:
+        # The others need not wait for it; the next tick asks again.
+        log.warning("%s waits: %s", request.machine, error, extra={"step": "reconcile", "story": request.story})
+    return [], []
 
 
 def _adopt_outboxes(services: Services) -> list[str]:

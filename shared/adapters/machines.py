@@ -1,60 +1,68 @@
-"""Machines that train one request each: on the laptop a process, which the stack's supervisor starts."""
+"""Machines that train one request each: a process on the laptop, a virtual machine on Google Cloud."""
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from shared.errors import PermanentError
+from shared.errors import PassingError, PermanentError
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.adapters.storage import Storage
 
 ABSENT, RUNNING, ENDED = "absent", "running", "ended"
 
 
+class NoMachineNow(PassingError):
+    """There is none to be had at the moment: the request waits, and the reconciler asks again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One that is there and costs something; of a name there may be two, in different places."""
+
+    name: str
+    place: str = ""
+    age_seconds: float = 0.0
+
+
 class Machines(Protocol):
-    """Whoever can start a machine for a request."""
+    """Whoever can start a machine for a request, and end it."""
 
     def launch(self, name: str, task: dict[str, Any]) -> None:
-        """Start the machine of this name on its task; that there is one already is success."""
+        """Start the machine of this name on its task; that there is one already is success.
+
+        Raises:
+            NoMachineNow: there is none to be had.
+            PermanentError: nobody lets us have one.
+        """
 
     def state(self, name: str) -> str:
-        """Whether the machine is absent, running (or about to), or has ended for good."""
+        """Whether the machine is absent and may be launched, running (or about to), or has ended for good."""
+
+    def there(self) -> list[Machine]:
+        """All machines that train, whoever has launched them."""
+
+    def delete(self, machine: Machine) -> None:
+        """End a machine; that it is gone already is success."""
 
 
-class LocalMachines:
-    """The laptop's: a machine is a file that the supervisor finds, so that it outlives whoever asked for it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def launch(self, name: str, task: dict[str, Any]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path, draft = self._folder / f"{name}.json", self._folder / f".{name}.{os.getpid()}"
-        draft.write_text(json.dumps(task))
-        try:
-            # A link appears whole or not at all, and fails if the name is taken.
-            os.link(draft, path)
-        except FileExistsError:
-            return
-        finally:
-            draft.unlink()
-
-    def state(self, name: str) -> str:
-        if (self._folder / f"{name}.exit").exists():
-            return ENDED
-        return RUNNING if (self._folder / f"{name}.json").exists() else ABSENT
-
-
-def machines(settings: Settings) -> Machines:
+def machines(settings: Settings, storage: Storage) -> Machines:
     """The machines of this project.
 
     Raises:
         PermanentError: there is nowhere to train.
     """
-    if settings.machines_dir is None:
-        raise PermanentError(
-            "TIDEWHEEL_MACHINES_DIR is not set, and there is nowhere to train.", 'On a laptop start "tidewheel up".'
-        )
-    return LocalMachines(settings.machines_dir)
+    if settings.machines_dir is not None:
+        from shared.adapters.machines_local import LocalMachines
+
+        return LocalMachines(settings.machines_dir)
+    if settings.machine_template:
+        from shared.adapters.machines_gcp import ComputeMachines
+
+        return ComputeMachines(settings, storage)
+    raise PermanentError(
+        "neither TIDEWHEEL_MACHINES_DIR nor TIDEWHEEL_MACHINE_TEMPLATE is set: there is nowhere to train.",
+        'On a laptop start "tidewheel up"; on Google Cloud Terraform sets the template.',
+    )

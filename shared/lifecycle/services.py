@@ -74,7 +74,7 @@ class Services:
         """Who trains."""
         from shared.adapters.machines import machines
 
-        return machines(self.settings)
+        return machines(self.settings, self.storage)
 
     @cached_property
     def ledger(self) -> Ledger:

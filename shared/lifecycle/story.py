@@ -88,7 +88,7 @@ def _goes_on(event: Told) -> bool:
     if event["event"] == "ModelEvaluated":
         return data.get("verdict") == "train"
     if event["event"] == "TrainingScheduled":
-        return data.get("outcome") == "launched"
+        return data.get("outcome") in ("launched", "postponed")
     return event["event"] in RULES
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ import pytest
 from deploy.local.guard import Guard
 from deploy.local.layout import ROOT, Layout
 from deploy.local.machines import Machines
+from shared.adapters.machines import ENDED, Machine
+from shared.adapters.machines_local import LocalMachines
 from tests.emulated import laptop
 
 WORKER = """
@@ -99,6 +102,29 @@ def test_a_request_that_is_being_written_is_left_alone(layout: Layout, guard: Gu
     park.step()
     assert park.running() == []
     assert run_until_there(park, ask(layout, "train-4")) == "0"
+
+
+def test_a_machine_whose_request_is_taken_away_is_ended(layout: Layout, guard: Guard) -> None:
+    park = machines(layout, guard)
+    end = ask(layout, "train-5", seconds=60)
+    step_until(park, lambda: starts(layout, "train-5"))
+    process = park._machines["train-5"].process
+    LocalMachines(layout.machines).delete(Machine(name="train-5"))
+    step_until(park, lambda: not park.running())
+    assert process and process.returncode is not None and not end.exists()
+
+
+def test_a_machine_is_there_until_its_end_is_noted(layout: Layout, guard: Guard) -> None:
+    ours = LocalMachines(layout.machines)
+    ours.launch("train-6", {"code": 0})
+    os.utime(layout.machines / "train-6.json", (0, 0))
+    ours.launch("train-6", {"code": 1})
+    assert [(each.name, each.age_seconds > 1e9) for each in ours.there()] == [("train-6", True)]
+    park = machines(layout, guard)
+    step_until(park, park.running)
+    assert ours.there()[0].age_seconds < 60
+    assert run_until_there(park, layout.machines / "train-6.exit") == "0"
+    assert (ours.there(), ours.state("train-6")) == ([], ENDED)
 
 
 def test_the_guard_ends_what_a_dead_supervisor_leaves(tmp_path: Path) -> None:

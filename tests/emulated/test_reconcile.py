@@ -46,7 +46,8 @@ def test_nothing_is_said_where_nothing_is_stuck(services: Services) -> None:
 
 def test_a_machine_that_nobody_asked_for_is_asked_for(services: Services, tmp_path: Path) -> None:
     services.desk.place(REQUEST)
-    reconcile(ASKED, services)
+    (told,) = reconcile(ASKED, services)
+    assert getattr(told, "mended", ()) == ("started train-one",)
     assert [file.name for file in (tmp_path / "machines").glob("*.json")] == ["train-one.json"]
 
 

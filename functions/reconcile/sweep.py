@@ -1,0 +1,58 @@
+"""Machines that nobody needs any more, or that only seem to train: deleted, so that no orphan costs money."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from shared.adapters.machines import Machine
+from shared.lifecycle.events import TrainingRequested
+from shared.lifecycle.ledger import folder_of
+from shared.lifecycle.services import Services
+
+log = logging.getLogger(__name__)
+# A machine whose training has ended says goodbye, and deletes itself.
+GOODBYE_SECONDS = 600.0
+# It starts and gets its packages, and trains until its deadline; Compute Engine ends it by then, too.
+START_SECONDS = 900.0
+# A worker that lives moves its claim on every ten seconds.
+QUIET_SECONDS = 600.0
+
+
+def sweep(needed: Mapping[str, TrainingRequested], services: Services) -> list[str]:
+    """Delete what is orphaned: what that was, and why.
+
+    Args:
+        needed: the open requests, by the names of their machines.
+    """
+    swept, seen = [], set[str]()
+    for machine in sorted(services.machines.there(), key=lambda each: -each.age_seconds):
+        why = "it was there twice" if machine.name in seen else _why_deleted(machine, needed, services)
+        if why:
+            log.warning("Deleting %s %s: %s", machine.name, machine.place, why)
+            services.machines.delete(machine)
+            swept.append(f"deleted {machine.name}, since {why}")
+        else:
+            seen.add(machine.name)
+    return swept
+
+
+def _why_deleted(machine: Machine, needed: Mapping[str, TrainingRequested], services: Services) -> str:
+    """What is wrong with it; nothing, mostly."""
+    deadline = services.settings.training_deadline_seconds + START_SECONDS
+    if machine.age_seconds > deadline:
+        return f"it was older than its deadline, {deadline:.0f} s"
+    if machine.name not in needed:
+        return "no request was open for it" if machine.age_seconds > GOODBYE_SECONDS else ""
+    quiet = min(machine.age_seconds, _quiet_seconds(needed[machine.name], services))
+    if machine.age_seconds > START_SECONDS and quiet > QUIET_SECONDS:
+        return f"its training had given no sign of life for {quiet:.0f} s"
+    return ""
+
+
+def _quiet_seconds(request: TrainingRequested, services: Services) -> float:
+    """Since when the ledger has not heard of its training."""
+    folder = f"{folder_of('train', request)}/"
+    signs = [updated for _, _, updated in services.storage.objects(services.settings.state_bucket, folder)]
+    return (datetime.now(UTC) - max(signs)).total_seconds() if signs else float("inf")

@@ -1,0 +1,185 @@
+"""Compute Engine by its official client: a few calls, and errors that say which fate they have."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from shared.errors import PassingError, PermanentError
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from google.api_core.retry import Retry
+    from google.cloud import compute_v1
+
+LABEL = "tidewheel", "training"
+ANSWER_SECONDS, RETRY_SECONDS = 30.0, 20.0
+# An insertion is known to have failed, for want of machines, within seconds; the rest is looked at later.
+OPERATION_SECONDS = 60.0
+_OUT_OF_STOCK = ("ZONE_RESOURCE_POOL_EXHAUSTED", "STOCKOUT", "DOES NOT HAVE ENOUGH RESOURCES", "QUOTA_EXCEEDED")
+_PASSING = ("RATELIMITEXCEEDED", "QUOTAEXCEEDED", "RESOURCE_NOT_READY", "INTERNAL_ERROR", "BACKEND_ERROR")
+
+
+class OutOfStock(PassingError):
+    """This zone, or our quota in it, has no such machine to spare."""
+
+
+class Exists(Exception):
+    """A machine of this name is there already."""
+
+
+@contextmanager
+def fates(what: str) -> Iterator[None]:
+    """Turns what Compute Engine and its HTTP client say into our errors.
+
+    Raises:
+        Exists: 409.
+        OutOfStock: another zone may have one.
+        PassingError: the same call will succeed later.
+        PermanentError: it will not; says what is missing.
+    """
+    import requests
+    from google.api_core import exceptions as google
+
+    try:
+        yield
+    except google.Conflict as error:
+        raise Exists(str(error)) from error
+    except (google.ServerError, google.TooManyRequests, google.RetryError, requests.RequestException) as error:
+        raise _passing(what, str(error)) from error
+    except google.Forbidden as error:
+        if any(word in str(error).upper() for word in (*_OUT_OF_STOCK, *_PASSING)):
+            raise _passing(what, str(error)) from error
+        remedy = "Grant what it names to this function's service account: deploy/gcp/machines_grants.tf."
+        raise PermanentError(f"Google Cloud does not allow to {what}: {error.message}", remedy) from error
+    except google.ClientError as error:
+        remedy = "Look at TIDEWHEEL_MACHINE_TEMPLATE, TIDEWHEEL_ZONES and the template itself."
+        raise PermanentError(f"Compute Engine refuses to {what}: {error.message}", remedy) from error
+
+
+def _passing(what: str, said: str) -> PassingError:
+    kind = OutOfStock if any(word in said.upper() for word in _OUT_OF_STOCK) else PassingError
+    return kind(f"Compute Engine does not {what} now: {said}")
+
+
+class Compute:
+    """The instances of one project that train. Clients are made when they are first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def instances(self) -> list[compute_v1.Instance]:
+        """All that carry our label, in any zone."""
+        from google.cloud.compute_v1 import AggregatedListInstancesRequest
+
+        request = AggregatedListInstancesRequest(project=self._settings.project, filter="labels.{}={}".format(*LABEL))
+        request.return_partial_success = True
+        with fates("list machines"):
+            pages = self._instances.aggregated_list(request, retry=self._retry, timeout=ANSWER_SECONDS)
+            return [instance for _, scoped in pages for instance in scoped.instances]
+
+    def template(self) -> compute_v1.InstanceTemplate:
+        """What machines are made from."""
+        name = self._settings.machine_template.rpartition("/")[2]
+        with fates("read the instance template"):
+            return self._templates.get(
+                project=self._settings.project, instance_template=name, retry=self._retry, timeout=ANSWER_SECONDS
+            )
+
+    def insert(self, zone: str, template: str, instance: compute_v1.Instance) -> None:
+        """Have an instance made from the template, with what `instance` says otherwise; wait until that is known.
+
+        Raises:
+            Exists: there is one of this name in the zone.
+            OutOfStock: the zone has none to spare.
+        """
+        from google.cloud.compute_v1 import InsertInstanceRequest
+
+        request = InsertInstanceRequest(
+            project=self._settings.project, zone=zone, source_instance_template=template, instance_resource=instance
+        )
+        with fates("start a machine"):
+            self._finish(zone, self._instances.insert_unary(request, timeout=ANSWER_SECONDS), "start a machine")
+
+    def delete(self, zone: str, name: str) -> None:
+        """Delete an instance, and wait for it; that it is not there is as good."""
+        from google.api_core.exceptions import NotFound
+
+        with fates("delete a machine"):
+            try:
+                operation = self._instances.delete_unary(
+                    project=self._settings.project, zone=zone, instance=name, timeout=ANSWER_SECONDS
+                )
+                self._finish(zone, operation, "delete a machine")
+            except NotFound:
+                return
+
+    def _finish(self, zone: str, operation: compute_v1.Operation, what: str) -> None:
+        """Wait for an operation; of one that takes long, the reconciler sees what has become."""
+        from google.cloud.compute_v1 import Operation
+
+        deadline = time.monotonic() + OPERATION_SECONDS
+        while operation.status != Operation.Status.DONE and time.monotonic() < deadline:
+            operation = self._operations.wait(
+                project=self._settings.project, zone=zone, operation=operation.name, timeout=OPERATION_SECONDS
+            )
+        _refuse_errors(operation.error.errors, what)
+
+    @cached_property
+    def _instances(self) -> compute_v1.InstancesClient:
+        from google.cloud.compute_v1.services.instances import InstancesClient
+        from google.cloud.compute_v1.services.instances.transports import InstancesRestTransport
+
+        return InstancesClient(transport=self._transport(InstancesRestTransport))
+
+    @cached_property
+    def _templates(self) -> compute_v1.InstanceTemplatesClient:
+        from google.cloud.compute_v1.services.instance_templates import InstanceTemplatesClient
+        from google.cloud.compute_v1.services.instance_templates.transports import InstanceTemplatesRestTransport
+
+        return InstanceTemplatesClient(transport=self._transport(InstanceTemplatesRestTransport))
+
+    @cached_property
+    def _operations(self) -> compute_v1.ZoneOperationsClient:
+        from google.cloud.compute_v1.services.zone_operations import ZoneOperationsClient
+        from google.cloud.compute_v1.services.zone_operations.transports import ZoneOperationsRestTransport
+
+        return ZoneOperationsClient(transport=self._transport(ZoneOperationsRestTransport))
+
+    def _transport(self, kind: Any) -> Any:
+        """Google's own server, unless the tests have another."""
+        if not self._settings.compute_url:
+            return kind()
+        from google.auth.credentials import AnonymousCredentials
+
+        scheme, _, host = self._settings.compute_url.partition("://")
+        return kind(host=host, url_scheme=scheme, credentials=AnonymousCredentials())
+
+    @cached_property
+    def _retry(self) -> Retry:
+        """For questions; what changes something is asked once, and again by whoever is called again."""
+        from google.api_core import exceptions as google
+        from google.api_core.retry import Retry, if_exception_type
+
+        return Retry(if_exception_type(google.ServerError), initial=0.5, timeout=RETRY_SECONDS)
+
+
+def _refuse_errors(errors: Sequence[Any], what: str) -> None:
+    """An operation that has ended in an error says so in its own words."""
+    if not errors:
+        return
+    said = "; ".join(f"{each.code}: {each.message}" for each in errors)
+    if any("ALREADY_EXISTS" in each.code for each in errors):
+        raise Exists(said)
+    if any(each.code.startswith(("PERMISSION", "INVALID", "CONDITION_NOT_MET")) for each in errors):
+        raise PermanentError(f"Compute Engine refuses to {what}: {said}", "Mend what it names.")
+    raise _passing(what, said)
+
+
+def age_seconds(instance: compute_v1.Instance) -> float:
+    """For how long it has been there."""
+    return time.time() - datetime.fromisoformat(instance.creation_timestamp).timestamp()
