@@ -1,0 +1,128 @@
+"""Versions are judged on the newest drops, on enough days, on no copy twice; what a verdict must know fits in a tag."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.adapters.warehouse import Account
+from shared.lifecycle.holdout import MOST_NAMED, Judged, judged, judged_on, older
+from tests.unit.rides import day, spec_of
+
+# MLflow takes no longer tag.
+MOST_LETTERS = 8_000
+NAME = st.text("abcxyz0123456789/-_. é", min_size=1, max_size=40)
+
+
+def account(drop: str, first: int, last: int, **given: Any) -> Account:
+    """A drop with rows of these days of January."""
+    said: dict[str, Any] = {
+        "generation": 1, "outcome": "prepared", "rows": 9, "accepted": 9, "rejected": 0, "duplicate": 0,
+        "first_event": day(first), "last_event": day(last), "digest": drop, "prepared_at": datetime.now(UTC),
+    }  # fmt: skip
+    return Account(model="rides", drop=drop, **said | given)
+
+
+def weeks(count: int) -> list[Account]:
+    """Weekly drops, newest first."""
+    return [account(f"week {number}", 7 * number + 1, 7 * number + 7) for number in reversed(range(count))]
+
+
+def names(accounts: list[Account]) -> list[str]:
+    return [each.drop for each in accounts]
+
+
+def test_the_newest_drops_are_judged_on_as_many_as_the_policy_says() -> None:
+    months = [account(f"month {number}", 31 * number + 1, 31 * number + 31) for number in (3, 2, 1, 0)]
+    assert names(judged(spec_of(), months)) == ["month 3", "month 2", "month 1"]
+    assert names(judged(spec_of(policy={"judge_drops": 1}), months)) == ["month 3"]
+
+
+def test_small_drops_are_joined_by_older_ones_until_there_are_days_enough() -> None:
+    assert names(judged(spec_of(policy={"judge_drops": 1, "min_groups": 20}), weeks(6))) == [
+        "week 5",
+        "week 4",
+        "week 3",
+    ]
+    assert len(judged(spec_of(policy={"judge_drops": 1, "min_groups": 22}), weeks(6))) == 4
+    assert len(judged(spec_of(policy={"judge_drops": 1, "min_groups": 400}), weeks(6))) == 6
+
+
+def test_days_that_several_drops_have_count_once() -> None:
+    same_week = [account(f"part {number}", 1, 7) for number in range(4)]
+    assert len(judged(spec_of(policy={"judge_drops": 1, "min_groups": 8}), same_week)) == 4
+
+
+def test_a_model_with_groups_of_its_own_does_not_count_days() -> None:
+    assert len(judged(spec_of(group="seats", policy={"judge_drops": 2}), weeks(6))) == 2
+
+
+def test_a_copy_takes_no_place_among_the_newest() -> None:
+    copies = [account("again", 29, 35, digest="week 4"), *weeks(5)]
+    chosen = judged(spec_of(policy={"judge_drops": 2, "min_groups": 2}), copies)
+    assert names(chosen) == ["again", "week 3"]
+    assert "week 4" not in names(older(spec_of(), copies, chosen))
+
+
+@pytest.mark.parametrize("gone", [{"withdrawn": True}, {"outcome": "refused", "first_event": None, "last_event": None}])
+def test_what_is_withdrawn_or_refused_is_not_judged_on(gone: dict[str, Any]) -> None:
+    accounts = [account("gone", 36, 42, **gone), *weeks(5)]
+    assert "gone" not in names(judged(spec_of(), accounts)) + names(older(spec_of(), accounts, []))
+
+
+def test_older_drops_are_those_before_and_no_more_than_the_policy_looks_back_to() -> None:
+    accounts, spec = weeks(9), spec_of(policy={"judge_drops": 3, "min_groups": 2, "older_drops": 4})
+    assert names(older(spec, accounts, judged(spec, accounts))) == ["week 5", "week 4", "week 3", "week 2"]
+
+
+@given(st.integers(1, 6), st.integers(2, 60), st.integers(0, 12))
+def test_judged_and_older_never_share_a_drop_and_judged_is_never_longer_than_needed(
+    drops: int, days: int, count: int
+) -> None:
+    spec, accounts = spec_of(policy={"judge_drops": drops, "min_groups": days}), weeks(count)
+    chosen = judged(spec, accounts)
+    assert not {*names(chosen)} & {*names(older(spec, accounts, chosen))}
+    assert chosen == accounts[: len(chosen)]
+    assert len(chosen) == min(count, max(drops, -(-days // 7)))
+
+
+def test_news_are_the_drops_that_only_the_challenger_has_learned_from() -> None:
+    about = judged_on(weeks(3), {"week 2", "week 1"}, {1: {"week 1", "week 0"}, 4: {"week 2", "week 1"}}, {7: "gone"})
+    assert about.drops == ["week 2", "week 1", "week 0"]
+    assert about.news == {"1": ["week 2"], "4": []} and about.faults == {"7": "gone"}
+
+
+def test_the_same_drops_have_the_same_digest_and_another_generation_has_another() -> None:
+    three, turned = judged_on(weeks(3), (), {}), judged_on(weeks(3)[::-1], (), {})
+    again = judged_on([account("week 2", 15, 21, generation=2), *weeks(2)], (), {})
+    assert three.holdout == turned.holdout != again.holdout
+    assert three.holdout != judged_on(weeks(4), (), {}).holdout
+
+
+@given(
+    st.builds(
+        Judged,
+        holdout=NAME,
+        drops=st.lists(NAME, max_size=5),
+        news=st.dictionaries(st.sampled_from("123"), st.lists(NAME, max_size=5)),
+        faults=st.dictionaries(st.sampled_from("123"), NAME),
+    )
+)
+def test_a_tag_brings_back_what_was_said(about: Judged) -> None:
+    assert Judged.from_tag(about.to_tag()) == about
+
+
+def test_no_tag_says_nothing() -> None:
+    assert Judged.from_tag(None) == Judged() == Judged.from_tag("{}")
+
+
+def test_the_longest_names_fit_in_a_tag() -> None:
+    accounts = [account(f"{number}".ljust(512, "x"), 1, 31) for number in range(50)]
+    mine = {*names(accounts)}
+    about = judged_on(accounts, mine, {1_000_001: (), 1_000_002: ()})
+    assert len(about.drops) == MOST_NAMED and len(about.to_tag()) < MOST_LETTERS
+    assert len(judged_on(accounts, mine, {1: ()}, {2: "x" * 5_000}).to_tag()) < MOST_LETTERS
