@@ -14,6 +14,7 @@ from shared.lifecycle import holdout
 from shared.lifecycle.events import TrainingRequested
 from shared.lifecycle.holdout import Judged, judged_on
 from shared.lifecycle.services import Services
+from shared.lifecycle.track_record import odd_drops
 from training_vm.patience import patiently
 from training_vm.record import Compared, Fitted
 
@@ -43,8 +44,8 @@ def compare(
     from shared.evaluation.judging import OVERLAP, Rival, judged_metrics
 
     newest, rows = _rows(spec, event, data, services)
-    rivals = _rivals(event.model, services)
-    about = judged_on(newest, set(data.drop_names), rivals.drops, rivals.faults)
+    rivals, odd = _rivals(event.model, services), _odd(spec, data, services)
+    about = judged_on(newest, set(data.drop_names), rivals.drops, odd=odd, faults=rivals.faults)
     against = {
         version: Rival(pipeline=loaded.pipeline, news=about.news[str(version)])
         for version, loaded in rivals.loaded.items()
@@ -92,6 +93,10 @@ def _rows(
         older = services.warehouse.read_training(data, spec, held_out=True, drops=before, most_rows=MOST_OLDER_ROWS)
     log.info("Read %d held-out rows of %s", len(judged), ", ".join(names))
     return newest, Rows(judged=judged, drops=names[: holdout.MOST_NAMED], older=older)
+
+
+def _odd(spec: ModelSpec, data: DataVersion, services: Services) -> dict[str, str]:
+    return odd_drops(spec, services.warehouse.accounts(spec.name), data.drops, services)
 
 
 def _tell(spec: ModelSpec, metrics: Mapping[str, float], about: Judged) -> None:

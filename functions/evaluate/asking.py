@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from functions.evaluate.case import Case
 from functions.evaluate.scoring import Candidate
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, regretted, worth_training
+from shared.lifecycle.track_record import track_record
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from shared.adapters.registry import Version
-
-When = tuple[datetime, str]
 
 
 def worth(case: Case, champion: Candidate | None, drifted: Mapping[str, float]) -> Verdict:
@@ -57,7 +56,7 @@ def regret(case: Case, champion: Candidate | None, before: Candidate | None) -> 
     """Why the champion before should be put back, if it should."""
     if champion is None or before is None:
         return ""
-    found = _evaluated(case)
+    found = track_record(case.spec, case.accounts, case.services, until=case.until)
     mine, theirs = found.get(champion.number, {}), found.get(before.number, {})
     # On other rows they were not compared.
     same = [when for when in sorted(mine) if when in theirs and mine[when]["rows"] == theirs[when]["rows"]]
@@ -86,18 +85,6 @@ def _newest(case: Case) -> Version | None:
 def _skills(case: Case, champion: Candidate, newest: Version) -> list[float]:
     """The champion's skill on the latest drops that the newest version has not learned from, this one last."""
     learned = case.services.registry.drops([newest])[0]
-    found = _evaluated(case).get(champion.number, {})
+    found = track_record(case.spec, case.accounts, case.services, until=case.until).get(champion.number, {})
     skills = {when: row["skill"] for when, row in found.items() if when[1] not in learned}
     return [skills[when] for when in sorted(skills) if skills[when] is not None]
-
-
-def _evaluated(case: Case) -> dict[int, dict[When, dict[str, Any]]]:
-    """Of each version how it did on the drops until this one, in data time."""
-    ends = {account.drop: account.last_event for account in case.accounts if not account.withdrawn}
-    found: dict[int, dict[When, dict[str, Any]]] = {}
-    for row in case.services.warehouse.evaluations(case.spec.name):
-        end = ends.get(row["drop"])
-        is_score = row["metric"] == case.spec.metric.name and row["slice"] is None and row["value"] is not None
-        if is_score and end is not None and end <= case.until:
-            found.setdefault(row["version"], {})[end, row["drop"]] = row
-    return found

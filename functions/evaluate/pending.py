@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from functions.evaluate.case import Case
-from functions.evaluate.scoring import CHALLENGER, CHAMPION, Candidate, unseen
+from functions.evaluate.scoring import Candidate, unseen
 from shared.lifecycle import holdout
+from shared.lifecycle.track_record import CHALLENGER, CHAMPION, odd_drops
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,8 @@ def compare_on_fresh_drops(case: Case, roles: Mapping[str, Candidate]) -> Fresh 
     metrics = judged_metrics(case.spec, named, challenger.loaded.pipeline, baseline, rivals)
     metrics[OVERLAP] = float(rows["_drop"].isin(learned).sum())
     theirs = {champion.number: set(champion.data.drop_names)} if champion else {}
-    return Fresh(metrics=metrics, tags={holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs).to_tag()})
+    odd = odd_drops(case.spec, case.accounts, challenger.data.drops, case.services)
+    return Fresh(metrics=metrics, tags={holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs, odd=odd).to_tag()})
 
 
 def _fresh(case: Case, both: Sequence[Candidate]) -> list[Account]:

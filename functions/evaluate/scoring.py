@@ -13,6 +13,7 @@ from functions.evaluate.case import Case
 from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
 from shared.lifecycle import crash
+from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from shared.adapters.warehouse import DataVersion
 
 log = logging.getLogger(__name__)
-CHAMPION, BEFORE, CHALLENGER = "champion", "champion before", "challenger"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,6 @@ from functions.evaluate import asking
 from functions.evaluate.case import Case
 from functions.evaluate.pending import Fresh, compare_on_fresh_drops
 from functions.evaluate.scoring import (
-    BEFORE,
-    CHALLENGER,
-    CHAMPION,
     Candidate,
     Scored,
     candidates,
@@ -33,6 +30,7 @@ from shared.lifecycle.events import (
     request_id,
 )
 from shared.lifecycle.services import Services
+from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION
 
 if TYPE_CHECKING:
     from shared.adapters.warehouse import Account
@@ -79,13 +77,16 @@ def _found(case: Case, roles: dict[str, Candidate]) -> Findings:
         return Findings()
     rows = unseen(case, case.event.drop, case.event.generation, roles.values())
     indices, drifted = asking.drift(case, roles[CHAMPION], rows) if CHAMPION in roles else ({}, {})
-    fresh = compare_on_fresh_drops(case, roles) if CHALLENGER in roles else None
-    more: dict[str, Fresh] = {CHAMPION: Fresh(metrics={f"psi_{name}": index for name, index in indices.items()})}
-    more |= {CHALLENGER: fresh} if fresh else {}
     scored = {role: score(case.spec, candidate, rows) for role, candidate in roles.items()}
-    for role, candidate in roles.items():
-        there = more.get(role, Fresh())
-        record(case, candidate, scored[role], metrics=there.metrics, tags=there.tags)
+    for role in (CHAMPION, BEFORE):
+        if role in roles:
+            psi = {f"psi_{name}": index for name, index in indices.items()} if role == CHAMPION else {}
+            record(case, roles[role], scored[role], metrics=psi)
+    # Afterwards, as this drop may show that one before it was odd.
+    fresh = compare_on_fresh_drops(case, roles) if CHALLENGER in roles else None
+    if CHALLENGER in roles:
+        there = fresh or Fresh()
+        record(case, roles[CHALLENGER], scored[CHALLENGER], metrics=there.metrics, tags=there.tags)
     return Findings(roles=roles, scored=scored, drift=indices, drifted=drifted, is_challenger_compared=bool(fresh))
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from shared.adapters.registry import Evaluation, Version
 from shared.contract.spec import ModelSpec
-from shared.evaluation.comparison import ALL, Part
-from shared.evaluation.judging import evidence_of
+from shared.evaluation.comparison import ALL, Part, from_metrics
+from shared.evaluation.judging import evidence_of, prefix
+from shared.evaluation.oddity import unconfirmed
 from shared.evaluation.policy import Verdict
-from shared.evaluation.verdicts import Evidence, judge
+from shared.evaluation.verdicts import DROP, Evidence, judge
 from shared.lifecycle.decisions import Decision
 from shared.lifecycle.holdout import JUDGED_ON, Judged
 from shared.lifecycle.standing import AWAITING, KEEP, NOT_ENOUGH, PROMOTE, Standing
@@ -27,7 +28,8 @@ def judged(spec: ModelSpec, version: Version, standing: Standing, scored: Evalua
         scored: the run in which it was scored beside the champion.
     """
     about = Judged.from_tag(scored.tags.get(JUDGED_ON))
-    evidence = _evidence(spec, version, standing, scored.metrics, about)
+    found = _odd(spec, version, standing.champion, scored)
+    evidence = _evidence(spec, version, standing, scored.metrics, replace(about, odd=about.odd | dict(found.values())))
     verdict = _verdict(spec, version, standing, evidence, about)
     was_judged = ALL in evidence.parts
     return Decision(
@@ -44,6 +46,7 @@ def judged(spec: ModelSpec, version: Version, standing: Standing, scored: Evalua
         holdout=about.holdout if was_judged else "",
         drops=evidence.drops,
         news=evidence.news,
+        odd={named: why for named, (_, why) in found.items()},
         policy=asdict(spec.policy) | {"digest": _digest(asdict(spec.policy))},
         data_version=version.data_version,
     )
@@ -65,8 +68,22 @@ def _evidence(
         level=spec.policy.level / 2 ** (looks + 1) / (tries + 1),
         drops=about.drops,
         news=about.news.get(str(rival), []),
+        odd=about.odd,
         fault=about.faults.get(str(rival), ""),
     )
+
+
+def _odd(spec: ModelSpec, version: Version, rival: int | None, scored: Evaluation) -> dict[str, tuple[str, str]]:
+    """The drops, by name and generation, on which the challenger shone when it was trained, and nowhere since."""
+    parts = from_metrics(prefix(rival), scored.metrics)
+    if scored.run == version.run or ALL not in parts or rival is None:
+        return {}
+    then, about = from_metrics(prefix(rival), version.metrics), Judged.from_tag(version.tags.get(JUDGED_ON))
+    numbered = {drop: then.get(f"{DROP}{number}") for number, drop in enumerate(about.drops, 1)}
+    own = {drop: part for drop, part in numbered.items() if part and drop in about.news.get(str(rival), [])}
+    generations = dict(zip(about.drops, about.generations, strict=False))
+    odd = unconfirmed(spec, own, parts[ALL])
+    return {f"{drop}#{generations.get(drop)}": (drop, why) for drop, why in odd.items()}
 
 
 def _verdict(spec: ModelSpec, version: Version, standing: Standing, evidence: Evidence, about: Judged) -> Verdict:

@@ -62,6 +62,8 @@ class Policy:
     there, absolute ones, which go first, in the metric's unit. `older_margin_relative` is for the `older_drops` before
     those judged. With `approval` a person has to approve each promotion. The champion's predecessor has to be better by
     `regret_margin_relative` on `regret_drops` drops in a row, then it is proposed to a person to roll back, or done.
+    A drop is odd, and what has learned from it serves only by a person's will, if a version's skill was lower there by
+    `odd_skill` than on a later drop, or a challenger's gain larger by `odd_gain_relative` than on later ones.
     """
 
     max_age_days: float = 31
@@ -86,6 +88,8 @@ class Policy:
     regret_drops: int = 2
     regret_margin_relative: float = 0.05
     regret: Literal["propose", "roll back"] = "propose"
+    odd_skill: float = 0.25
+    odd_gain_relative: float = 0.25
 
     def __post_init__(self) -> None:
         if not 0 < self.level <= 0.5:

@@ -74,6 +74,7 @@ def evidence_of(
     level: float,
     drops: Sequence[str] = (),
     news: Sequence[str] = (),
+    odd: Mapping[str, str] | None = None,
     fault: str = "",
 ) -> Evidence:
     """What `judged_metrics` measured against one rival, as a verdict reads it."""
@@ -83,6 +84,7 @@ def evidence_of(
         level=level,
         drops=drops,
         news=news,
+        odd=odd or {},
         overlap_rows=metrics.get(OVERLAP),
         fault=fault,
     )

@@ -29,6 +29,7 @@ class Evidence:
         level: the chance that either bound of an interval is wrong, after all that was tried before.
         drops: the drops judged, by the number in `drop_<number>`, newest first.
         news: those of them that only the challenger has learned from; on fresh drops none.
+        odd: drops that the challenger has learned from and should not have, and why.
         overlap_rows: how many of the rows judged the challenger was trained on.
     """
 
@@ -37,6 +38,7 @@ class Evidence:
     level: float
     drops: Sequence[str] = ()
     news: Sequence[str] = ()
+    odd: Mapping[str, str] = field(default_factory=dict)
     overlap_rows: float | None = None
     fault: str = field(default="")
 
@@ -68,7 +70,7 @@ def _on_the_whole(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict | N
 def _beyond_the_whole(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict:
     """A gain on all rows is not enough: it has to hold on their parts."""
     worse, unclear = _slices(spec, evidence)
-    if worse:
+    if worse := [*worse, *_odd(spec, evidence)]:
         return Verdict(KEEP, f"{told}; but {listed(worse)}.")
     if doubts := [*unclear, *_news(spec, evidence), *_drops(spec, evidence), *_older(spec, evidence)]:
         return Verdict(NOT_ENOUGH, f"{told}; but {listed(doubts)}. It waits for the next drop.")
@@ -118,6 +120,14 @@ def _slices(spec: ModelSpec, evidence: Evidence) -> tuple[list[str], list[str]]:
         elif part.bounds(policy.level)[0] <= -margin:
             unclear.append(f'it may be worse on the slice "{name}" ({_detail(spec, part)}; margin {number(margin)})')
     return worse, unclear
+
+
+def _odd(spec: ModelSpec, evidence: Evidence) -> list[str]:
+    """What has learned from poison may well be better than the champion, and still is not to be trusted."""
+    return [
+        f"it has learned from {drop}, which is odd: {why} (withdraw it, or tidewheel promote {spec.name} by hand)"
+        for drop, why in evidence.odd.items()
+    ]
 
 
 def _news(spec: ModelSpec, evidence: Evidence) -> list[str]:

@@ -29,6 +29,7 @@ class Decision:
             unit.
         level: the chance, one-sided, that an interval is wrong: the policy's, divided by what was tried before.
         holdout: digest of the drops judged, which are `drops`, newest first; `news` only the version was trained on.
+        odd: drops, as `<name>#<generation>`, that were found odd on this occasion, and why.
         policy: the rules and their digest. `data_version`: the rows that the version was trained on.
     """
 
@@ -50,6 +51,7 @@ class Decision:
     holdout: str = ""
     drops: Sequence[str] = field(default_factory=list)
     news: Sequence[str] = field(default_factory=list)
+    odd: Mapping[str, str] = field(default_factory=dict)
     policy: Mapping[str, Any] = field(default_factory=dict)
     data_version: Mapping[str, Any] = field(default_factory=dict)
 

@@ -28,13 +28,16 @@ class Judged:
 
     Attributes:
         holdout: a digest of the drops that were judged on, by which another comparison on the same rows is seen.
-        drops: their names, newest first.
+        drops: their names, newest first, and `generations` which ones.
         news: of each version that it was compared with, the drops that only the challenger has learned from.
+        odd: drops that the challenger has learned from, and that no change of the world explains; and why.
         faults: why a version could not be compared with.
     """
 
     holdout: str = ""
     drops: list[str] = field(default_factory=list)
+    generations: list[int] = field(default_factory=list)
+    odd: dict[str, str] = field(default_factory=dict)
     news: dict[str, list[str]] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
@@ -53,12 +56,15 @@ def judged_on(
     accounts: Sequence[Account],
     mine: Collection[str],
     theirs: Mapping[int, Collection[str]],
+    *,
+    odd: Mapping[str, str],
     faults: Mapping[int, str] | None = None,
 ) -> Judged:
     """What is said of a comparison on these drops.
 
     Args:
         mine: the drops that the challenger has learned from; `theirs` those of each version that it is compared with.
+        odd: of those that it has learned from, those that are odd.
     """
     drops = [account.drop for account in accounts]
     named = "\n".join(sorted(f"{account.drop}#{account.generation}" for account in accounts))
@@ -66,6 +72,8 @@ def judged_on(
     return Judged(
         holdout=hashlib.sha256(named.encode()).hexdigest()[:16],
         drops=drops[:MOST_NAMED],
+        generations=[account.generation for account in accounts[:MOST_NAMED]],
+        odd={drop: why[:300] for drop, why in list(odd.items())[:MOST_NAMED]},
         news={rival: drops[:MOST_NAMED] for rival, drops in news.items()},
         faults={str(rival): fault[:500] for rival, fault in (faults or {}).items()},
     )

@@ -63,6 +63,11 @@ class Standing:
         latest = [decision for decision in self.history if decision.verdict in (PAUSE, RESUME)][-1:]
         return latest[0] if latest and latest[0].verdict == PAUSE else None
 
+    @cached_property
+    def odd(self) -> dict[str, str]:
+        """The drops, as `<name>#<generation>`, that a decision has found odd, and why."""
+        return {drop: why for decision in self.history for drop, why in decision.odd.items()}
+
     def looks(self, version: int) -> int:
         """How often a version was judged so far."""
         return sum(decision.version == version and decision.verdict in JUDGED for decision in self.history)

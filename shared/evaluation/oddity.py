@@ -1,0 +1,53 @@
+"""Drops that no change of the world explains, since what they showed was over with the next one.
+
+On its first day poison looks like a change of the world: the version in production fails, and one that has learned from
+the drop shines. A change lasts. Poison does not: on the next drop the old version is as good as it was, or the new
+version's gain is gone. What has learned from such a drop serves only if a person wants it to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from shared.contract.spec import ModelSpec
+from shared.evaluation.comparison import Part
+from shared.evaluation.wording import percent
+
+# A version that recovers after longer than this may have met another world for a while.
+LATER_DROPS = 3
+
+
+def collapsed(spec: ModelSpec, skills: Sequence[tuple[str, float]]) -> dict[str, str]:
+    """The drops on which a version failed, though it was better again soon after, and why each is odd.
+
+    Args:
+        skills: of one version, on drops that it has not learned from, oldest data first.
+    """
+    odd: dict[str, str] = {}
+    for place, (drop, skill) in enumerate(skills, 1):
+        for later, recovered in skills[place : place + LATER_DROPS]:
+            if recovered - skill > spec.policy.odd_skill:
+                odd[drop] = f"a version's skill was {skill:.2f} there, and {recovered:.2f} on {later}, which came later"
+    return odd
+
+
+def unconfirmed(spec: ModelSpec, own: Mapping[str, Part], fresh: Part) -> dict[str, str]:
+    """The drops that a challenger has learned from, and on which its gain is out of all proportion to later ones.
+
+    Args:
+        own: the challenger beside its rival on the held-out rows of drops that only it has learned from.
+        fresh: the same two on drops that neither has learned from.
+    """
+    odd: dict[str, str] = {}
+    least, there = spec.policy.odd_gain_relative, fresh.bounds(spec.policy.level)[1] / _reach(spec, fresh)
+    for drop, part in own.items():
+        here = part.bounds(spec.policy.level)[0] / _reach(spec, part)
+        if here - there > least:
+            gains = [percent(each.gain / _reach(spec, each)) for each in (part, fresh)]
+            odd[drop] = f"the challenger's gain was {gains[0]} there, and {gains[1]} on drops that came later"
+    return odd
+
+
+def _reach(spec: ModelSpec, part: Part) -> float:
+    """What the rival lacks to a perfect score; never nothing."""
+    return abs(spec.metric.perfect - part.rival) or 1e-12
