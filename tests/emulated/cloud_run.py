@@ -22,6 +22,8 @@ EMAIL = "worker@project.iam.gserviceaccount.com"
 ISSUER = "https://accounts.google.com"
 # Whom a person's token from gcloud is for; Cloud Run takes it besides its own address.
 GCLOUD = "32555940559.apps.googleusercontent.com"
+# What Cloud Run takes of one HTTP/1 request.
+MOST_BYTES = 32 * 2**20
 HOP = ("connection", "keep-alive", "transfer-encoding", "host", "content-length")
 
 
@@ -124,6 +126,10 @@ class _Proxy(BaseHTTPRequestHandler):
             self.gate.refused.append(status)
             return self._answer(
                 status, {"Content-Type": "text/html"}, b"<html>Your client does not have permission.</html>"
+            )
+        if len(body) > MOST_BYTES:
+            return self._answer(
+                413, {"Content-Type": "text/html"}, b"<html>Your client issued a request that was too large.</html>"
             )
         there = http.client.HTTPConnection("127.0.0.1", self.gate.behind, timeout=60)
         kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP}

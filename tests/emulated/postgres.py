@@ -1,4 +1,7 @@
-"""A real PostgreSQL for the tests: its own cluster in a temporary folder, reached by a socket as Cloud SQL is."""
+"""A real PostgreSQL for the tests: its own cluster in a temporary folder, reached as Cloud SQL is.
+
+By a socket, whose folder has colons in its name, and over the network with TLS only.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,27 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
-from tests.emulated.laptop import wait_for
+from tests.emulated.laptop import free_port, wait_for
 
 # What a careless way of writing it into an address breaks at.
 PASSWORD = "p@ss/w%rd: #1"
 # Whom PostgreSQL may run as where the tests are run by root, whom it refuses.
 SOMEBODY = ("postgres", "nobody")
 # Nothing is kept.
-HASTE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "listen_addresses=")
+HASTE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+# As Cloud SQL's ssl_mode ENCRYPTED_ONLY has it.
+WHO_MAY_COME = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class Postgres:
     """A cluster; the folder of its socket has a name with colons, as /cloudsql/PROJECT:REGION:INSTANCE has."""
 
     socket: Path
+    port: int
 
     def create(self, database: str) -> Mapping[str, str]:
         """A new database, and the variables that name it to the MLflow server's start command."""
@@ -42,11 +53,13 @@ class Postgres:
             "MLFLOW_DATABASE_NAME": database,
             "MLFLOW_DATABASE_USER": "postgres",
             "MLFLOW_DATABASE_PASSWORD": PASSWORD,
+            # On Google Cloud it is the usual one.
+            "PGPORT": str(self.port),
         }
 
     def connect(self, database: str) -> psycopg.Connection[Any]:
         return psycopg.connect(
-            host=str(self.socket), user="postgres", password=PASSWORD, dbname=database, autocommit=True
+            host=str(self.socket), port=self.port, user="postgres", password=PASSWORD, dbname=database, autocommit=True
         )
 
     def ask(self, database: str, sql: str) -> Any:
@@ -113,15 +126,32 @@ def postgres(programs: Binaries) -> Iterator[Postgres]:
             "--encoding=UTF8",
         ]
         assert programs.start("initdb", "--pgdata", str(data), *options).wait() == 0
-        settings = [part for each in HASTE for part in ("-c", each)]
+        programs.own(*_secure(data))
+        port = free_port()
+        listening = (f"port={port}", "listen_addresses=127.0.0.1", "ssl=on")
+        settings = [part for each in (*HASTE, *listening) for part in ("-c", each)]
         server = programs.start("postgres", "-D", str(data), "-k", str(socket), *settings)
         try:
-            running = Postgres(socket)
+            running = Postgres(socket, port)
             wait_for(lambda: _answers(running))
             yield running
         finally:
             server.send_signal(signal.SIGQUIT)
             server.wait()
+
+
+def _secure(data: Path) -> tuple[Path, Path]:
+    """Let nobody in over the network without TLS; the certificate is its own."""
+    (data / "pg_hba.conf").write_text(WHO_MAY_COME)
+    key = rsa.generate_private_key(65537, 2048)
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+    secret = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    files = data / "server.crt", data / "server.key"
+    files[0].write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *secret))
+    files[1].chmod(0o600)
+    return files
 
 
 def _answers(running: Postgres) -> bool:

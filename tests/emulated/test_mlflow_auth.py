@@ -164,6 +164,12 @@ def test_who_sends_no_token_is_told_which_variable_is_missing(machine: dict[str,
     assert gate.refused == [403]
 
 
+def test_a_version_that_is_larger_than_cloud_run_takes_fails_for_good(machine: dict[str, str]) -> None:
+    code = 'registry.log_json(registry.begin("taxi_fare", "large", tags={}), "note", "x" * 34_000_000)'
+    said = last_line(run(code, machine))
+    assert "PermanentError: the version's files are larger than the MLflow server takes. Cloud Run takes 32 MiB" in said
+
+
 def test_a_server_that_does_not_know_its_name_is_told_apart(machine: dict[str, str], cloud_mlflow: Starting) -> None:
     # Its allowed hosts name 127.0.0.1.
     env = {**machine, "MLFLOW_TRACKING_URI": f"http://localhost:{cloud_mlflow.port}"}

@@ -53,7 +53,7 @@ def leave_at(database: Mapping[str, str], revision: str) -> None:
     """Make the tables that an older MLflow had."""
     from alembic import command
 
-    engine = create_engine(start.database(database))
+    engine = create_engine(start.database(database), connect_args={"port": database["PGPORT"]})
     FirstTables.metadata.create_all(engine)
     with engine.begin() as connection:
         config = utils._get_alembic_config("")
@@ -93,6 +93,17 @@ def test_a_server_for_any_host_or_without_a_bucket_does_not_start() -> None:
 def test_over_a_network_the_database_is_asked_with_tls() -> None:
     asked = start.database({**WANTED, "MLFLOW_DATABASE_HOST": "10.1.2.3"})
     assert (asked.host, asked.query["sslmode"]) == ("10.1.2.3", "require")
+
+
+def test_a_database_that_lets_nobody_in_without_tls_is_reached(
+    cluster: Postgres, database: Mapping[str, str], tmp_path: Path
+) -> None:
+    code, said = run({**database, "MLFLOW_DATABASE_HOST": "127.0.0.1"}, tmp_path, "upgrade")
+    assert (code, revision(cluster, database)) == (0, NEWEST), said
+    code, said = run({**database, "MLFLOW_DATABASE_HOST": "127.0.0.1", "MLFLOW_DATABASE_PASSWORD": "x"}, tmp_path)
+    assert code == 1 and PASSWORD not in said
+    assert "MLflow does not start: the database cannot be used" in said.splitlines()[-1]
+    assert "password authentication failed" in said.splitlines()[-1]
 
 
 def test_containers_that_start_at_once_make_the_tables_once(

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from deploy.gcp.mlflow.image import stage
+from shared.errors import TidewheelError
 
 
 def main() -> None:
@@ -14,7 +15,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/gcp/mlflow"), help="the folder to write to")
     parser.add_argument("--digest", default="", help="the base image's digest, sha256:..., to pin it for good")
     chosen = parser.parse_args()
-    stage(chosen.out, digest=chosen.digest)
+    try:
+        stage(chosen.out, digest=chosen.digest)
+    except TidewheelError as error:
+        raise SystemExit(f"{error}") from error
     print(f"{chosen.out} is ready: gcloud builds submit {chosen.out} --tag IMAGE")
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from sqlalchemy import URL, Engine, text
+from sqlalchemy.exc import OperationalError
 
 # Of two containers that start at once, one looks after the tables, and the other waits for it.
 LOCK = 7_411_523
+PATIENCE_SECONDS = 15.0
 # Quiet, no jobs, and few connections: each worker has a pool, and a small Cloud SQL takes 25 to 50 in all.
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -77,7 +80,7 @@ def prepare(address: str, *, upgrade: bool) -> None:
     """Make the tables of an empty database; change those of another release only where that is wanted."""
     from mlflow.store.db import utils
 
-    engine = utils.create_sqlalchemy_engine_with_retry(address)
+    engine = connected(address)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
         guard.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
         found, wanted = utils._get_schema_version(engine), utils._get_latest_schema_revision()
@@ -87,6 +90,22 @@ def prepare(address: str, *, upgrade: bool) -> None:
         elif found != wanted:
             move(engine, found, wanted, upgrade=upgrade)
     engine.dispose()
+
+
+def connected(address: str) -> Engine:
+    """Wait a moment for the database; by itself MLflow would do so for an hour, also where a password is wrong."""
+    from mlflow.store.db import utils
+
+    engine, deadline = utils.create_sqlalchemy_engine(address), time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            engine.connect().close()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                stop(f"the database cannot be used: {' '.join(str(error.orig).split())}")
+            time.sleep(1)
+        else:
+            return engine
 
 
 def move(engine: Engine, found: str, wanted: str, *, upgrade: bool) -> None:
