@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LABEL = "tidewheel", "training"
 ANSWER_SECONDS, RETRY_SECONDS = 30.0, 20.0
 # An insertion is known to have failed, for want of machines, within seconds; the rest is looked at later.
-OPERATION_SECONDS = 60.0
+OPERATION_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 4.0
 _OUT_OF_STOCK = ("ZONE_RESOURCE_POOL_EXHAUSTED", "STOCKOUT", "DOES NOT HAVE ENOUGH RESOURCES", "QUOTA_EXCEEDED")
 _PASSING = ("RATELIMITEXCEEDED", "QUOTAEXCEEDED", "RESOURCE_NOT_READY", "INTERNAL_ERROR", "BACKEND_ERROR")
 
@@ -77,10 +77,12 @@ class Compute:
         from google.cloud.compute_v1 import AggregatedListInstancesRequest
 
         request = AggregatedListInstancesRequest(project=self._settings.project, filter="labels.{}={}".format(*LABEL))
-        request.return_partial_success = True
         with fates("list machines"):
-            pages = self._instances.aggregated_list(request, retry=self._retry, timeout=ANSWER_SECONDS)
-            return [instance for _, scoped in pages for instance in scoped.instances]
+            zones = list(self._instances.aggregated_list(request, retry=self._retry, timeout=ANSWER_SECONDS))
+        if unknown := [zone for zone, scoped in zones if _is_unreachable(scoped)]:
+            # Of a machine that is not seen a second one would be started.
+            raise PassingError(f"Compute Engine does not list the machines of {', '.join(unknown)} now.")
+        return [instance for _, scoped in zones for instance in scoped.instances]
 
     def template(self) -> compute_v1.InstanceTemplate:
         """What machines are made from."""
@@ -122,11 +124,12 @@ class Compute:
         """Wait for an operation; of one that takes long, the reconciler sees what has become."""
         from google.cloud.compute_v1 import Operation
 
-        deadline = time.monotonic() + OPERATION_SECONDS
+        deadline, pause = time.monotonic() + OPERATION_SECONDS, 0.25
         while operation.status != Operation.Status.DONE and time.monotonic() < deadline:
-            operation = self._operations.wait(
-                project=self._settings.project, zone=zone, operation=operation.name, timeout=OPERATION_SECONDS
-            )
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            which = {"project": self._settings.project, "zone": zone, "operation": operation.name}
+            operation = self._operations.get(which, retry=self._retry, timeout=ANSWER_SECONDS)
         _refuse_errors(operation.error.errors, what)
 
     @cached_property
@@ -166,6 +169,10 @@ class Compute:
         from google.api_core.retry import Retry, if_exception_type
 
         return Retry(if_exception_type(google.ServerError), initial=0.5, timeout=RETRY_SECONDS)
+
+
+def _is_unreachable(scoped: Any) -> bool:
+    return bool(scoped.warning.code == "UNREACHABLE")
 
 
 def _refuse_errors(errors: Sequence[Any], what: str) -> None:
