@@ -124,12 +124,19 @@ class Runs(Client):
     ) -> None:
         """How a version did on a drop, as a run of its own; repeated, the newer numbers stand in the same run."""
         key = _key(EVALUATION, drop, generation, version)
+        which = f"tags.`{KEY}` = '{key}'"
         named = {KIND: EVALUATION, KEY: key, "mlflow.runName": f"version {version} on {drop}"}
         named |= {"tidewheel.drop": drop, "tidewheel.generation": str(generation), "tidewheel.version": str(version)}
         with passing():
-            there = self._runs(model, f"tags.`{KEY}` = '{key}'")
-            run = there[0] if there else self.client.create_run(self.experiment(model), tags={**(tags or {}), **named})
-            self.log(run.info.run_id, metrics=metrics, tags=tags if there else None)
+            there = self._runs(model, which)
+            if not there:
+                self.client.create_run(self.experiment(model), tags={**(tags or {}), **named})
+                there = self._runs(model, which)
+            # A lost answer or a living duplicate may have made it twice: the first counts for everybody.
+            run, *others = sorted(there, key=_age)
+            for other in others:
+                self.client.delete_run(other.info.run_id)
+            self.log(run.info.run_id, metrics=metrics, tags=tags)
             self.client.set_terminated(run.info.run_id, "FINISHED")
 
     def evaluation(self, model: str, version: int, drop: str, generation: int) -> Evaluation:
@@ -139,7 +146,9 @@ class Runs(Client):
             PermanentError: the version was not scored on that drop.
         """
         with passing():
-            there = self._runs(model, f"tags.`{KEY}` = '{_key(EVALUATION, drop, generation, version)}'")
+            found = self._runs(model, f"tags.`{KEY}` = '{_key(EVALUATION, drop, generation, version)}'")
+        # One that goes on has some of the metrics at most.
+        there = sorted((each for each in found if each.info.status == "FINISHED"), key=_age)
         if not there:
             error = f"version {version} of {model} was not scored on generation {generation} of {drop[:200]!r}."
             raise PermanentError(error, "Have the drop evaluated again: tidewheel replay.")
@@ -177,3 +186,8 @@ def _attempt(run: Run) -> int:
 def _key(*parts: object) -> str:
     """By which a run is found again: names of drops may hold what a filter cannot."""
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def _age(run: Run) -> tuple[int, str]:
+    """The first one of several comes first, for everybody who asks."""
+    return int(run.info.start_time or 0), str(run.info.run_id)

@@ -269,6 +269,26 @@ def test_an_evaluation_that_is_repeated_stays_one_run(registry: Registry, versio
     assert [run.data.metrics["mae"] for run in mine] == [2.0]
 
 
+def test_an_evaluation_whose_answer_was_lost_stays_one_run(
+    registry: Registry, version: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop, create, made = f"{NAME}/{uuid4().hex}.csv", registry.client.create_run, []
+
+    def create_again(*arguments: Any, **more: Any) -> Any:
+        made.append(create(*arguments, **more))
+        return create(*arguments, **more)
+
+    monkeypatch.setattr(registry.client, "create_run", create_again)
+    registry.record_evaluation(NAME, version, drop, 5, {"mae": 3.0}, tags={"why": "first"})
+    registry.record_evaluation(NAME, version, drop, 5, {"mae": 2.0}, tags={"why": "again"})
+    found = registry.client.search_runs([registry.experiment(NAME)], f"tags.`tidewheel.drop` = '{drop}'")
+    assert [run.info.run_id for run in found] == [made[0].info.run_id]
+    # What somebody begins meanwhile, and has not ended, is nobody's evidence.
+    create(registry.experiment(NAME), tags=found[0].data.tags)
+    told = registry.evaluation(NAME, version, drop, 5)
+    assert (told.run, told.metrics, told.tags["why"]) == (found[0].info.run_id, {"mae": 2.0}, "again")
+
+
 @pytest.fixture
 def nobody() -> Iterator[Registry]:
     uri = f"http://127.0.0.1:{laptop.free_port()}"
