@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from deploy.local.faults import run as lab
+from deploy.local.faults.deliveries import VALID, poisons
 from deploy.local.faults.lab import Lab
 from deploy.local.faults.report import Outcome, as_json
-from shared.errors import TidewheelError
+from shared.contract import catalog
+from shared.errors import PermanentError, TidewheelError
+from shared.lifecycle.events import CONSUMERS
+from shared.lifecycle.messages import decode
 from tests.e2e.mutations import mutated
 
 QUICK = ("poison", "reorder", "kill-evaluate.recorded", "still-mlflow.promoting")
@@ -49,6 +54,25 @@ def test_the_lab_sees_that_a_guard_is_switched_off(tmp_path: Path) -> None:
     assert "was never published" in broken["kill-preprocess.outbox"]
     assert "wait in the subscription launch_training-training-requested" in broken["duplicates"]
     assert not as_json(outcomes)["held"]
+
+
+@pytest.mark.skipif("TIDEWHEEL_TEST_LAB" not in os.environ, reason="it takes minutes; make faults runs it")
+def test_the_lab_sees_that_the_workers_claim_is_switched_off(tmp_path: Path) -> None:
+    mine = Lab(tmp_path / "home", seed=1, worker="tests.e2e.mutated_worker", patience_seconds=25)
+    outcomes = lab.run(mine, only=["freeze-train.fitted", "freeze-train.outbox"], say=quiet)
+    broken = by_name(outcomes)
+    assert "which does not count" in broken["freeze-train.fitted"]
+    assert "which does not count" in broken["freeze-train.outbox"]
+
+
+def test_the_poisons_are_made_of_a_good_message_for_every_topic() -> None:
+    assert set(VALID) == set(CONSUMERS)
+    for topic, fields in VALID.items():
+        assert decode(topic, json.dumps(fields).encode(), {}, "1").topic == topic
+        for poison in poisons(fields):
+            with pytest.raises(PermanentError):
+                decode(topic, poison, {}, "1")
+                catalog.model(json.loads(poison)["name"].split("/")[0])
 
 
 def test_an_unknown_fault_is_refused_with_those_that_there_are() -> None:

@@ -24,6 +24,14 @@ VALID: dict[str, dict[str, Any]] = {
         "first_event_time": "2013-01-01T00:00:00+00:00", "last_event_time": "2013-01-01T00:00:00+00:00",
     },
     "training-requested": {"model": MODEL},
+    "retraining-requested": {"month": "2013-01"},
+    "model-evaluated": {
+        "model": MODEL, "drop": f"{MODEL}/x.csv", "generation": 1, "rows": 1, "champion": 1, "verdict": "keep",
+        "why": "poison",
+    },
+    "approval-given": {"model": MODEL, "version": 1, "reason": "poison"},
+    "pause-requested": {"model": MODEL, "reason": "poison"},
+    "resume-requested": {"model": MODEL, "reason": "poison"},
     "model-trained": {"model": MODEL, "request": "x", "version": 1, "run": "x"},
     "rollback-requested": {"model": MODEL, "reason": "poison"},
     "promotion-requested": {"model": MODEL, "version": 1, "reason": "poison"},
@@ -93,13 +101,13 @@ def poison(lab: Lab) -> int:
     sent = 0
     lab.drop()
     for topic, fields in VALID.items():
-        for data in _poisons(fields):
+        for data in poisons(fields):
             lab.refused.append(lab.publish(topic, data))
             sent += 1
     return sent
 
 
-def _poisons(fields: dict[str, Any]) -> list[bytes]:
+def poisons(fields: dict[str, Any]) -> list[bytes]:
     """Not JSON, an unknown model, an unknown field, a wrong type."""
     name = next(iter(fields))
     stranger = {"name": "nobody/x.csv"} if "bucket" in fields else {"model": "nobody"}

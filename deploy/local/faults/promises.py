@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from deploy.local.faults.flights import MODEL
 from deploy.local.faults.lab import Lab
 from deploy.local.faults.quiet import newest
 from shared.adapters.registry import Version
+from shared.lifecycle.messages import SOURCE
 
 Promise = Callable[[Lab], list[str]]
 
@@ -85,7 +87,7 @@ def evaluations(lab: Lab) -> list[str]:
 
 
 def versions(lab: Lab) -> list[str]:
-    """A request has one version that counts and no run that goes on; other versions are abandoned."""
+    """A request has one version that counts, the announced one, and no run that goes on; others are abandoned."""
     by_request: dict[str, list[Version]] = defaultdict(list)
     for version in lab.services.registry.versions(MODEL):
         by_request[version.request].append(version)
@@ -97,7 +99,17 @@ def versions(lab: Lab) -> list[str]:
     for version in (each for some in by_request.values() for each in some):
         if version.status not in ("", "abandoned"):
             broken.append(f"version {version.version} is {version.status}")
+    counting = {(each.request, each.version) for some in by_request.values() for each in some if each.counts}
+    for request, number in sorted(_announced(lab) - counting):
+        broken.append(f"request {request} announced version {number}, which does not count")
     return broken + [f"run {run.info.run_id} goes on" for run in _runs(lab, "attributes.status = 'RUNNING'")]
+
+
+def _announced(lab: Lab) -> set[tuple[str, int]]:
+    """The version that each training has said to have become."""
+    ours = (each for each in lab.logged() if each.attributes.get("ce-type") == "ModelTrained")
+    said = (json.loads(each.data) for each in ours if each.attributes.get("ce-source") == SOURCE)
+    return {(each["request"], each["version"]) for each in said}
 
 
 def decisions(lab: Lab) -> list[str]:
@@ -114,6 +126,21 @@ def decisions(lab: Lab) -> list[str]:
     return broken + [f"version {each} was champion and does not count" for each in sorted(filter(None, unfit))]
 
 
+def metrics(lab: Lab) -> list[str]:
+    """A verdict cites metrics as they stand in MLflow, of a run that had been finished: never some of them."""
+    runs = {run.info.run_id: run for run in _runs(lab, "")}
+    broken = []
+    for each in lab.services.decisions.history(MODEL):
+        run = runs.get(each.run or "")
+        if each.run and (run is None or run.info.status != "FINISHED"):
+            broken.append(f"decision {each.number} rests on a run that was not finished")
+        if each.cause.startswith("Model") and (run is None or not each.metrics):
+            broken.append(f"decision {each.number} is a verdict that cites nothing")
+        if run and any(run.data.metrics.get(name) != value for name, value in each.metrics.items()):
+            broken.append(f"decision {each.number} cites other metrics than its run has")
+    return broken
+
+
 def alias(lab: Lab) -> list[str]:
     """MLflow's alias names the champion of the last decision."""
     champion, named = lab.services.decisions.champion(MODEL), lab.services.registry.champion_alias(MODEL)
@@ -128,6 +155,7 @@ PROMISES: dict[str, Promise] = {
     "evaluations": evaluations,
     "versions": versions,
     "decisions": decisions,
+    "metrics": metrics,
     "alias": alias,
     "ledger": accounting.ledger,
     "announcements": accounting.announcements,

@@ -13,9 +13,9 @@ from shared.lifecycle.events import DropReceived
 PAUSE_SECONDS = 0.25
 
 
-def settle(lab: Lab) -> None:
+def settle(lab: Lab, patience_seconds: float | None = None) -> None:
     """Wait until nothing goes on any more; what still does when the patience is over is stuck, and not waited for."""
-    deadline = time.monotonic() + lab.patience_seconds
+    deadline = time.monotonic() + (patience_seconds or lab.patience_seconds)
     while not is_quiet(lab):
         if time.monotonic() > deadline:
             lab.stuck.update(_unsettled(lab))

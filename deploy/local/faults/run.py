@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from deploy.local.faults import lab as labs
 from deploy.local.faults.faults import FAULTS, SINGLE, Fault
-from deploy.local.faults.lab import Lab
+from deploy.local.faults.lab import SETTLE_SECONDS, Lab
 from deploy.local.faults.promises import PROMISES, check
 from deploy.local.faults.quiet import settle
 from deploy.local.faults.report import Outcome
@@ -46,7 +46,8 @@ def chosen(names: Iterable[str]) -> list[Fault]:
 def _begin(lab: Lab) -> None:
     """A first story without any fault: there is a champion afterwards, and all is well."""
     lab.drop(days=30)
-    settle(lab)
+    # A first start on a busy machine is slow, however little patience there is with what comes after it.
+    settle(lab, SETTLE_SECONDS)
     broken = [*lab.stuck, *check(lab)]
     if broken or lab.services.decisions.champion("flight_delay") is None:
         raise TidewheelError("a promise is broken before anything was done.", "\n".join(broken))
