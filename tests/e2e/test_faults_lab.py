@@ -62,7 +62,7 @@ def test_the_lab_sees_that_the_workers_claim_is_switched_off(tmp_path: Path) -> 
     outcomes = lab.run(mine, only=["freeze-train.fitted", "freeze-train.outbox"], say=quiet)
     broken = by_name(outcomes)
     assert "which does not count" in broken["freeze-train.fitted"]
-    assert "which does not count" in broken["freeze-train.outbox"]
+    assert "was announced by somebody who had no claim" in broken["freeze-train.outbox"]
 
 
 def test_the_poisons_are_made_of_a_good_message_for_every_topic() -> None:
