@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,35 +14,10 @@ from shared.adapters.machines_gcp import ComputeMachines
 from shared.adapters.storage import Storage
 from shared.errors import PassingError, PermanentError
 from shared.settings import Settings
-from tests.emulated.compute_server import Cloud, compute
-from tests.emulated.state_fixtures import SETTINGS
+from tests.emulated.compute_server import Cloud
 
+pytest_plugins = ["tests.emulated.compute_fixtures"]
 NAME, TASK = "train-one", {"event": {"model": "taxi_fare"}}
-TEMPLATE = "projects/tidewheel-test/global/instanceTemplates/training-1"
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with compute() as cloud:
-        items = [{"key": "startup-script", "value": "true"}, {"key": "tidewheel-task", "value": "an old one"}]
-        metadata, labels = {"items": items}, {"team": "waves"}
-        properties = {"machineType": "e2-standard-4", "metadata": metadata, "labels": labels}
-        cloud.templates["training-1"] = {"name": "training-1", "properties": properties}
-        yield cloud
-
-
-@pytest.fixture
-def settings(cloud: Cloud) -> Settings:
-    return replace(
-        SETTINGS,
-        project="tidewheel-test",
-        machine_template=TEMPLATE,
-        zones=("a", "b"),
-        most_machines=2,
-        spot_starts=2,
-        training_deadline_seconds=600.0,
-        compute_url=cloud.url,
-    )
 
 
 @pytest.fixture
