@@ -26,7 +26,8 @@ def about(event: Told) -> str:
     if name:
         return str(name)
     model, version = data.get("model") or "?", data.get("version")
-    if version:
+    # A pause is about the model, whichever version is in production.
+    if version and event["event"] not in ("ModelPaused", "ModelResumed"):
         return f"{model} version {version}"
     return f"{model} {data.get('request') or ''}".strip()
 

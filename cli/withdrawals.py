@@ -90,8 +90,8 @@ def _about_champion(
     clean = next((each for each in earlier if each is not None and each not in versions), None)
     if clean is None:
         return [f"Version {champion}, which is in production, was trained on it. {anew}"]
-    message = f'{{"model": "{model}", "version": {clean}, "reason": "…"}}'
-    back = f"To go back to version {clean}, which has not seen it: tidewheel publish rollback-requested '{message}'."
+    how = f'tidewheel rollback {model} --to {clean} --reason "…"'
+    back = f"To go back to version {clean}, which has not seen it: {how}."
     return [f"Version {champion}, which is in production, was trained on it. {back} {anew}"]
 
 
