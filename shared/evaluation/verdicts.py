@@ -55,6 +55,25 @@ def judge(spec: ModelSpec, evidence: Evidence) -> Verdict:
     return _beyond_the_whole(spec, evidence, told)
 
 
+def tells(spec: ModelSpec, part: Part) -> bool:
+    """Whether there is enough of a part to say anything."""
+    return part.rows >= spec.policy.min_slice_rows and part.groups >= spec.policy.min_groups
+
+
+def margin_of(spec: ModelSpec, name: str, part: Part) -> float | None:
+    """The loss that the policy bears on a part, in the metric's unit; None where it bears none."""
+    policy = spec.policy
+    margins = {
+        SLICE: (policy.slice_margin_relative, policy.slice_margin_absolute),
+        DROP: (policy.drop_margin_relative, policy.drop_margin_absolute),
+        OLDER: (policy.older_margin_relative, None),
+    }
+    for kind, (relative, absolute) in margins.items():
+        if name.startswith(kind):
+            return absolute if absolute is not None else relative * _reach(spec.metric, part)
+    return None
+
+
 def _on_the_whole(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict | None:
     """What ends it at once: too few rows, no gain on all of them, or one that may be chance."""
     whole, least = evidence.parts[ALL], spec.policy.min_gain_relative
@@ -106,18 +125,18 @@ def _too_few(spec: ModelSpec, part: Part) -> str:
 
 def _slices(spec: ModelSpec, evidence: Evidence) -> tuple[list[str], list[str]]:
     """What speaks against it in slices with enough rows: where it is worse, and where it may be."""
-    worse, unclear, policy = [], [], spec.policy
+    worse, unclear = [], []
     for name in spec.slices:
         part = evidence.parts.get(f"{SLICE}{name}")
-        if part is None or not _tells(spec, part):
+        if part is None or not tells(spec, part):
             continue
         if not part.is_known:
             worse.append(f'the slice "{name}" has no scores to compare')
             continue
-        margin = _margin(spec.metric, part, policy.slice_margin_relative, policy.slice_margin_absolute)
+        margin = _borne(spec, f"{SLICE}{name}", part)
         if part.gain < -margin:
             worse.append(f'it is worse on the slice "{name}" ({_detail(spec, part)}; margin {number(margin)})')
-        elif part.bounds(policy.level)[0] <= -margin:
+        elif part.bounds(spec.policy.level)[0] <= -margin:
             unclear.append(f'it may be worse on the slice "{name}" ({_detail(spec, part)}; margin {number(margin)})')
     return worse, unclear
 
@@ -144,33 +163,27 @@ def _news(spec: ModelSpec, evidence: Evidence) -> list[str]:
 
 
 def _drops(spec: ModelSpec, evidence: Evidence) -> list[str]:
-    policy, doubts = spec.policy, []
+    doubts = []
     for index, drop in enumerate(evidence.drops, 1):
         part = evidence.parts.get(f"{DROP}{index}")
-        if part is None or not part.is_known or not _tells(spec, part):
+        if part is None or not part.is_known or not tells(spec, part):
             continue
-        margin = _margin(spec.metric, part, policy.drop_margin_relative, policy.drop_margin_absolute)
-        if part.bounds(policy.level)[0] <= -margin:
+        margin = _borne(spec, f"{DROP}{index}", part)
+        if part.bounds(spec.policy.level)[0] <= -margin:
             doubts.append(f"it may be worse on {drop} ({_detail(spec, part)}; margin {number(margin)})")
     return doubts
 
 
 def _older(spec: ModelSpec, evidence: Evidence) -> list[str]:
     part = evidence.parts.get(OLDER)
-    if part is None or not part.is_known or not _tells(spec, part):
+    if part is None or not part.is_known or not tells(spec, part):
         return []
-    margin = _margin(spec.metric, part, spec.policy.older_margin_relative, None)
-    return [f"it is worse on older drops ({_detail(spec, part)})"] if part.gain < -margin else []
+    is_worse = part.gain < -_borne(spec, OLDER, part)
+    return [f"it is worse on older drops ({_detail(spec, part)})"] if is_worse else []
 
 
-def _tells(spec: ModelSpec, part: Part) -> bool:
-    """Whether there is enough of a part to say anything."""
-    return part.rows >= spec.policy.min_slice_rows and part.groups >= spec.policy.min_groups
-
-
-def _margin(metric: Metric, part: Part, relative: float, absolute: float | None) -> float:
-    """The loss that is borne on a part, in the metric's unit."""
-    return absolute if absolute is not None else relative * _reach(metric, part)
+def _borne(spec: ModelSpec, name: str, part: Part) -> float:
+    return margin_of(spec, name, part) or 0.0
 
 
 def _reach(metric: Metric, part: Part) -> float:
@@ -180,7 +193,7 @@ def _reach(metric: Metric, part: Part) -> float:
 
 def _slices_hold(spec: ModelSpec, evidence: Evidence) -> str:
     parts = {name: evidence.parts.get(f"{SLICE}{name}") for name in spec.slices}
-    small = [name for name, part in parts.items() if part is None or not _tells(spec, part)]
+    small = [name for name, part in parts.items() if part is None or not tells(spec, part)]
     unknown = f"too few rows to tell: {', '.join(small)}"
     if len(small) == len(parts):
         return f" ({unknown})" if small else ""

@@ -22,6 +22,7 @@ from shared.contract.catalog import model
 from shared.errors import PassingError
 from shared.lifecycle.decisions import Decision
 from shared.lifecycle.events import Event, ModelTrained, StepFailed, TrainingRequested
+from shared.lifecycle.holdout import JUDGED_ON, Judged
 from shared.lifecycle.messages import to_dict
 from shared.lifecycle.services import Services
 from tests.emulated.project import Project
@@ -30,6 +31,8 @@ from training_vm.worker import Worker
 pytest_plugins = ["tests.emulated.project_fixtures"]
 NAME = "flight_delay"
 ROWS = 4_000
+# So many rows are the first five days of a month.
+DAYS = 10
 DROPS = [f"{NAME}/flights_2013-0{month}.csv" for month in (1, 2)]
 # As the machine runs it, but for a lease that a test can wait for.
 WORKER = """
@@ -118,7 +121,7 @@ def test_everything_that_a_user_wants_to_know_is_on_the_run(services: Listening)
     assert metrics["duration_seconds"] > metrics["fit_seconds"] > 0
     assert announced.data_version == version.data_version and version.data_version["drops"] == len(DROPS)
     assert services.registry.drops([version]) == [dict.fromkeys(DROPS, 1)]
-    assert version.tags["tidewheel.reason"] == "a test asks" and version.tags["tidewheel.champion"] == "none"
+    assert version.tags["tidewheel.reason"] == "a test asks"
     assert version.tags["tidewheel.story"] == announced.request == version.request
 
 
@@ -151,14 +154,18 @@ def test_the_champion_is_scored_on_the_same_rows(services: Listening) -> None:
         _, version = trained(services)
     finally:
         crown(services, None)
-    assert version.tags["tidewheel.champion"] == str(champion.version)
-    assert version.metrics["champion_holdout_rmse"] == version.metrics["holdout_rmse"]
-    assert version.metrics["champion_holdout_rmse_slice_late"] > 0
+    about, metrics = Judged.from_tag(version.tags[JUDGED_ON]), version.metrics
+    rival = f"vs_{champion.version}"
+    assert about.drops == DROPS[::-1] and about.news == {str(champion.version): []} and about.holdout
+    assert metrics[f"{rival}/all/rival"] == metrics[f"{rival}/all/challenger"] == metrics["holdout_rmse"]
+    assert metrics[f"{rival}/all/gain"] == metrics[f"{rival}/all/error"] == 0 and metrics[f"{rival}/all/groups"] == DAYS
+    assert metrics[f"{rival}/slice_late/rows"] > 0 and metrics[f"{rival}/drop_2/rows"] > 0
+    assert metrics["vs_baseline/all/gain"] > 0 == metrics["overlap_rows"]
 
 
 def crown(services: Services, version: int | None) -> None:
     decision = Decision(model=NAME, version=version, champion=version, verdict="promote", why="a test")
-    services.decisions.decide(NAME, uuid4().hex, lambda champion: decision)
+    services.decisions.decide(NAME, uuid4().hex, lambda standing: decision)
 
 
 def test_a_window_of_old_rows_is_judged_on_the_newest_drops(services: Listening) -> None:
@@ -254,10 +261,9 @@ def test_a_machine_that_is_killed_leaves_one_version_that_counts(
             read_until(first, moment)
             first.kill()
         with machine(project, event, tmp_path) as second:
-            told = read_until(second, f"Request {event.request} is")
+            # The kill may come too late for the last moment; where it does not, the lease has to end first.
+            read_until(second, f"Request {event.request} is")
             assert second.wait() == 0
-    # The kill may come too late for the last moment.
-    assert "somebody else is at" in told or "is repeated" in told
     mine = [each for each in services.registry.versions(NAME) if each.request == event.request]
     assert [each.status for each in mine if each.counts] == [""]
 

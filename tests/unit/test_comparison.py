@@ -158,8 +158,13 @@ def test_the_models_own_groups_take_the_place_of_days_and_a_row_without_one_is_o
 def test_more_than_two_thousand_groups_are_merged_and_the_error_stays_what_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    drawn, weights = [], comparison._weights
-    monkeypatch.setattr(comparison, "_weights", lambda groups, times: drawn.append(groups) or weights(groups, times))
+    drawn, weights = list[int](), comparison._weights
+
+    def heard(groups: int, resamples: int) -> np.ndarray:
+        drawn.append(groups)
+        return weights(groups, resamples)
+
+    monkeypatch.setattr(comparison, "_weights", heard)
     count = 5_000
     luck = np.random.default_rng(3).normal(0, 1, count)
     frame = frame_of(np.zeros(count)).assign(km=np.arange(count, dtype=float))

@@ -37,7 +37,7 @@ def standing(*said: Said, **given: Any) -> Standing:
     for verdict, version in said:
         before = history[-1].champion if history else None
         champion = version if verdict in SERVES else before
-        here = {"version": version, "champion": champion, "before": before, "verdict": verdict}
+        here: dict[str, Any] = {"version": version, "champion": champion, "before": before, "verdict": verdict}
         history.append(Decision(model="rides", why="a test says so", number=len(history) + 1, **here, **given))
     return Standing(history)
 

@@ -207,7 +207,7 @@ def test_a_gain_only_on_its_own_drops_waits_and_the_drops_are_named() -> None:
 
 @pytest.mark.parametrize("alike", [None, part(1.0, 2.0, groups=19.0), part(math.nan, 2.0)])
 def test_without_enough_other_drops_a_gain_waits(alike: Part | None) -> None:
-    given = {} if alike is None else {"part_alike": alike}
+    given: dict[str, Any] = {} if alike is None else {"part_alike": alike}
     assert judged(GOOD, drops=[JANUARY], news=[JANUARY], **given).outcome == "not enough evidence"
 
 
