@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from cli import place
-from cli.output import say, show_json, show_table
+from cli.output import say, show_json, show_table, visible
 from shared.contract import catalog
 from shared.errors import PassingError, TidewheelError
+from shared.lifecycle.standing import Standing
 from shared.lifecycle.story import Told, awaited, told
 
 if TYPE_CHECKING:
     from shared.adapters.registry import Version
     from shared.contract.spec import ModelSpec
+    from shared.lifecycle.decisions import Decision
     from shared.lifecycle.services import Services
 
 MOST_FAILURES, MOST_SHOWN = 20, 5
 _OF_A_DECISION = ("number", "version", "verdict", "why", "at")
+_OF_A_PAUSE = ("number", "who", "why", "at")
 _OF_A_PART = ("name", "kind", "state", "restarts", "port", "pid", "memory_mb")
 UNKNOWN: Any = object()
 NOT_KNOWN = "not known"
@@ -85,6 +88,8 @@ def _add_lifecycle(report: Report, services: Services) -> None:
     report["models"] = {name: _model(name, services, ask, report["notes"]) for name in catalog.known_models()}
     events: list[Told] = ask("bigquery", lambda: [told(row) for row in services.warehouse.log()], [])
     report["open"] = [page for model in report["models"].values() if (page := model.pop("open"))] + _untold(events)
+    for name, model in report["models"].items():
+        model["proposal"] = _proposal(name, model, events)
     report["failures"] = [_failure(event) for event in reversed(events) if event["event"] == "StepFailed"]
     report["failures"] = report["failures"][:MOST_FAILURES]
     report["dead_letters"] = ask("pubsub", lambda: len(services.dead_letters.peek()), None)
@@ -93,23 +98,42 @@ def _add_lifecycle(report: Report, services: Services) -> None:
 
 def _model(name: str, services: Services, ask: Callable[..., Any], notes: list[str]) -> Report:
     spec = _spec(name, notes)
-    head = ask("storage", lambda: services.decisions.head(name), UNKNOWN)
+    standing = ask("storage", lambda: services.decisions.standing(name), UNKNOWN)
     versions = ask("mlflow", lambda: services.registry.versions(name), UNKNOWN)
     page = ask("storage", lambda: _open_request(name, services), UNKNOWN)
-    answers = {"champion": head, "versions": versions, "open": page}
+    answers = {"champion": standing, "versions": versions, "open": page}
     unknown = [each for each, answer in answers.items() if answer is UNKNOWN]
-    head, versions, page = (None if each is UNKNOWN else each for each in answers.values())
+    standing, versions, page = (None if each is UNKNOWN else each for each in answers.values())
+    standing = standing or Standing()
     counted = sorted((each for each in versions or [] if each.counts), key=lambda each: each.version)
     return {
         "title": spec.title if spec else name,
         # Of these nobody could be asked: null and empty do not mean that there is none.
         "unknown": unknown,
-        "champion": head.champion if head else None,
+        "champion": standing.champion,
+        "before": standing.before,
         "versions": [each.version for each in counted],
         "scores": {str(each.version): _score(spec, each) for each in counted},
-        "decision": {each: getattr(head, each) for each in _OF_A_DECISION} if head else None,
+        "decision": _fields(standing.history[-1] if standing.history else None, _OF_A_DECISION),
+        "pending": standing.pending,
+        "awaiting": _fields(standing.awaiting, _OF_A_DECISION),
+        "paused": _fields(standing.pause, _OF_A_PAUSE),
         "open": page,
     }
+
+
+def _fields(decision: Decision | None, names: Sequence[str]) -> Report | None:
+    return {each: getattr(decision, each) for each in names} if decision else None
+
+
+def _proposal(name: str, model: Report, events: list[Told]) -> Report | None:
+    """The last proposal to roll back, as long as production is still what it was about."""
+    about = {"model": name, "champion": model["champion"], "version": model["before"]}
+    for event in reversed(events):
+        data = event["data"]
+        if event["event"] == "RollbackProposed" and about.items() <= data.items():
+            return {"version": data["version"], "drop": data.get("drop"), "why": data.get("why"), "time": event["time"]}
+    return None
 
 
 def _short(error: Exception) -> str:
@@ -198,6 +222,20 @@ def _show_models(models: dict[str, Report]) -> None:
             champion, told_last = NOT_KNOWN, NOT_KNOWN
         rows.append((name, champion, score, NOT_KNOWN if "versions" in each["unknown"] else versions, told_last))
     show_table("Models", ("model", "champion", "its score", "versions", "last decision"), rows)
+    if sentences := [sentence for name, each in models.items() for sentence in _for_people(name, each)]:
+        print("\n".join(map(visible, sentences)), end="\n\n")
+
+
+def _for_people(name: str, model: Report) -> Iterator[str]:
+    """What waits for a drop or for a person."""
+    if paused := model["paused"]:
+        yield f"{name} is paused by {paused['who']} since {paused['at'][:19]}: {paused['why']}"
+    if model["pending"]:
+        yield f"{name} version {model['pending']} waits for the next drop."
+    if waits := model["awaiting"]:
+        yield f"{name} version {waits['version']} waits for approval: tidewheel approve {name} {waits['version']}"
+    if proposal := model["proposal"]:
+        yield f"{name}: {proposal['why']} To go back: tidewheel rollback {name} --reason …"
 
 
 def _waits(each: Report) -> str:
