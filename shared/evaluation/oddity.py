@@ -42,7 +42,8 @@ def unconfirmed(spec: ModelSpec, own: Mapping[str, Part], fresh: Part) -> dict[s
     least, there = spec.policy.odd_gain_relative, fresh.bounds(spec.policy.level)[1] / _reach(spec, fresh)
     for drop, part in own.items():
         here = part.bounds(spec.policy.level)[0] / _reach(spec, part)
-        if here - there > least:
+        # Being worse on later drops is no oddity of this one.
+        if here - max(there, 0.0) > least:
             gains = [percent(each.gain / _reach(spec, each)) for each in (part, fresh)]
             odd[drop] = f"the challenger's gain was {gains[0]} there, and {gains[1]} on drops that came later"
     return odd

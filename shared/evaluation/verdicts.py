@@ -143,10 +143,10 @@ def _slices(spec: ModelSpec, evidence: Evidence) -> tuple[list[str], list[str]]:
 
 def _odd(spec: ModelSpec, evidence: Evidence) -> list[str]:
     """What has learned from poison may well be better than the champion, and still is not to be trusted."""
-    return [
-        f"it has learned from {drop}, which is odd: {why} (withdraw it, or tidewheel promote {spec.name} by hand)"
-        for drop, why in evidence.odd.items()
-    ]
+    if not evidence.odd:
+        return []
+    odd = listed([f"{drop} ({why})" for drop, why in evidence.odd.items()])
+    return [f"it has learned from what looks like no world that lasted: {odd}; withdraw that, or promote it by hand"]
 
 
 def _news(spec: ModelSpec, evidence: Evidence) -> list[str]:
