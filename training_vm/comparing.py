@@ -51,7 +51,8 @@ def compare(
         for version, loaded in rivals.loaded.items()
     }
     metrics = judged_metrics(spec, rows, fitted.pipeline, fitted.baseline, against)
-    metrics[OVERLAP] = float(rows.judged["_row_key"].isin(fitted.keys).sum())
+    # As Python's own strings, which are found seven times faster than Arrow's.
+    metrics[OVERLAP] = float(rows.judged["_row_key"].astype(object).isin(fitted.keys.astype(object)).sum())
     _tell(spec, metrics, about)
     return Compared(metrics=metrics, judged=about)
 
