@@ -149,7 +149,8 @@ def _size(folder: Path) -> int:
 def main() -> None:
     """One cleaning, its imports done before the clock starts."""
     how, file, into = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    for name in ("duckdb", "pyarrow.parquet", "numpy") if how == OURS else (_engine(how), "pyarrow.parquet"):
+    own = ("duckdb", "numpy", "pandas", "pyarrow.csv", "pyarrow.dataset")
+    for name in ("pyarrow.parquet", *(own if how == OURS else (_engine(how),))):
         importlib.import_module(name)
     accepted: list[int] = []
     taken = seconds(lambda: accepted.append(_ours(file, into) if how == OURS else by_hand.ENGINES[how](file, into)))

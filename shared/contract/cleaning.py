@@ -77,9 +77,10 @@ def clean(
     try:
         reader = open_file(file, name, spec)
         with connect(into) as connection:
-            judge = Judge(connection, spec, reader.readings(), drop, generation)
-            rows = Output(into, ROWS, rows_schema(spec), hand_over)
-            rejects = Output(into, REJECTS, rejects_schema(), hand_over)
+            judge = Judge(connection, spec, reader.readings())
+            same: dict[str, str | int] = {"_drop": drop, "_generation": generation}
+            rows = Output(into, ROWS, rows_schema(spec), same, hand_over)
+            rejects = Output(into, REJECTS, rejects_schema(), same, hand_over)
             return _Cleaning(reader, judge, spec, rows, rejects).run(digest)
     except Refusal as refusal:
         refusal.digest = digest
@@ -107,7 +108,9 @@ class _Cleaning:
 
     def _keys_that_come_again(self) -> np.ndarray:
         names = [column.name for column in key_columns(self._spec)]
-        return repeated([self._judge.key_hashes(block.rows) for block in one_ahead(self._reader.blocks(names))])
+        return repeated(
+            [self._judge.key_hashes(block.rows).to_numpy() for block in one_ahead(self._reader.blocks(names))]
+        )
 
     def _go_through(self, again: np.ndarray) -> None:
         repeats = Repeats(self._judge, self._spec)
@@ -129,7 +132,7 @@ class _Cleaning:
         import numpy as np
 
         self._tally.rows += block.rows.num_rows + len(block.broken)
-        self._reject(reject_table(block.broken, self._judge))
+        self._reject(reject_table(block.broken))
         good, aside = judged.column("_ok").to_numpy(), among(judged.column("_hash"), again)
         self._tally.note_contents(judged.column("_content").to_numpy()[good])
         self._accept(judged.filter(good & ~aside) if not (good & ~aside).all() else judged)

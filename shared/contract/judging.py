@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.contract import keys
 from shared.contract.checks import Reading, holds, reasons, value
 from shared.contract.refusal import Refusal, shown
-from shared.contract.spec import Column, ModelSpec
+from shared.contract.spec import STRING, Column, ModelSpec
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
@@ -36,49 +35,50 @@ def _in_utc(connection: DuckDBPyConnection) -> DuckDBPyConnection:
 
 
 class Judge:
-    """Knows a contract and how this file's values are read."""
+    """Knows a contract and how this file's values are read.
 
-    def __init__(
-        self,
-        connection: DuckDBPyConnection,
-        spec: ModelSpec,
-        readings: Mapping[str, Reading],
-        drop: str,
-        generation: int,
-    ):
+    Of a row that is no good it may say more than is so, and nothing that is used: only `exactly` tells what is wrong.
+    """
+
+    def __init__(self, connection: DuckDBPyConnection, spec: ModelSpec, readings: Mapping[str, Reading]) -> None:
         self.connection, self._spec = connection, spec
-        self._readings, self._drop, self._generation = readings, drop, generation
+        self._readings = readings
 
     def another(self) -> Judge:
         """One that knows the same, for another thread: a connection runs one query at a time."""
-        return Judge(_in_utc(self.connection.cursor()), self._spec, self._readings, self._drop, self._generation)
+        return Judge(_in_utc(self.connection.cursor()), self._spec, self._readings)
 
-    def key_hashes(self, rows: pa.Table) -> np.ndarray:
+    def key_hashes(self, rows: pa.Table) -> pa.ChunkedArray:
         """A number for each key of a block, for this run only."""
         read = self._read(keys.key_columns(self._spec), "rows")
         sql = f"SELECT hash(k) AS h FROM (SELECT {keys.row_key(self._spec)} AS k FROM ({read})) WHERE k IS NOT NULL"
-        return self._run(sql, rows=rows).column("h").to_numpy()
+        return self.run(sql, rows=rows).column("h")
 
     def judged(self, rows: pa.Table) -> pa.Table:
         """The rows as the warehouse has them, in order, with `_ok`, and `_hash` as in `key_hashes`."""
-        return self._run(self.judged_sql("rows"), rows=rows)
+        texts = {column.name: column.name for column in self._spec.columns if column.type == STRING}
+        if [column.name for column in self._spec.row_key] in [[name] for name in texts]:
+            texts["_row_key"] = self._spec.row_key[0].name
+        judged = self.run(self._judged(self._read(self._spec.columns, "rows"), without=texts), rows=rows)
+        # A text is what it was: it need not be copied through DuckDB.
+        for name, own in texts.items():
+            judged = judged.append_column(name, rows.column(own))
+        return judged
 
-    def judged_sql(self, table: str, extra: str = "") -> str:
-        """SQL of `judged` over a table; `extra` are more columns of the table or of the contract's reading."""
-        read = f"SELECT *, {holds(self._spec)} AS _ok, {keys.row_key(self._spec)} AS _row_key"
-        read += f" FROM ({self._read(self._spec.columns, table)})"
-        own = {
-            "_drop": "CAST($drop AS VARCHAR)",
-            "_generation": "CAST($generation AS BIGINT)",
-            "_row_key": "_row_key",
-            "_holdout": keys.holdout(),
-            "_sample": keys.sample(),
-        }
-        columns = [f'"__{column.name}" AS "{column.name}"' for column in self._spec.columns]
-        columns += [f"{own[name]} AS {name}" for name in keys.OWN]
+    def exactly(self, table: str) -> str:
+        """SQL of `judged` over a table, with its `_line`, `_raw` and `_reason`: everything that is wrong with a row."""
+        extra = f", _line, _raw, {reasons(self._spec)} AS _reason"
+        return self._judged(self._read(self._spec.columns, table, exact=True), extra)
+
+    def _judged(self, read: str, extra: str = "", without: Container[str] = ()) -> str:
+        readings = [(column, self._readings[column.name]) for column in self._spec.columns]
+        keyed = f"SELECT *, {holds(readings)} AS _ok, {keys.row_key(self._spec)} AS _row_key FROM ({read})"
+        values = {column.name: f'"__{column.name}"' for column in self._spec.columns}
+        values |= {"_row_key": "_row_key", "_holdout": keys.holdout(), "_sample": keys.sample()}
+        columns = [f'{value} AS "{name}"' for name, value in values.items() if name not in without]
         content = ", ".join(f'"__{name}"' for name in self._content())
         marks = f"_ok, hash(_row_key) AS _hash, hash({content}) AS _content"
-        return f"SELECT {', '.join(columns)}, {marks}{extra} FROM ({read})"
+        return f"SELECT {', '.join(columns)}, {marks}{extra} FROM ({keyed})"
 
     def _content(self) -> list[str]:
         """What a row says beside its key and its time; everything, if that is nothing."""
@@ -87,41 +87,35 @@ class Judge:
         return content or [column.name for column in columns]
 
     def rejects(self, rows: pa.Table) -> pa.Table:
-        """Rejected rows, which have `_line` and `_raw`, as the warehouse has them."""
-        read = self._read(self._spec.columns, "rows")
-        return self._run(f"SELECT {self.reject_columns()}, {reasons(self._spec)} AS reason FROM ({read})", rows=rows)
-
-    def as_rejects(self, rows: pa.Table) -> pa.Table:
-        """Rows with `_line`, `_raw` and a reason, as the warehouse has rejected ones."""
-        return self._run(f"SELECT {self.reject_columns()}, reason FROM rows", rows=rows)
+        """Rejected rows, which have `_line` and `_raw`, with what is wrong with them."""
+        read = self._read(self._spec.columns, "rows", exact=True)
+        sql = f"SELECT _line AS line, _raw AS raw, {reasons(self._spec)} AS reason FROM ({read})"
+        return self.run(sql, rows=rows)
 
     def written_out(self, rows: pa.Table) -> pa.ChunkedArray:
         """Each row as one line of text."""
         values = ", ".join(f"""COALESCE(CAST("{column.name}" AS VARCHAR), '')""" for column in self._spec.columns)
-        return self._run(f"SELECT concat_ws(',', {values}) AS raw FROM rows", rows=rows).column("raw")
+        return self.run(f"SELECT concat_ws(',', {values}) AS raw FROM rows", rows=rows).column("raw")
 
-    def reject_columns(self) -> str:
-        """SQL of a rejected row up to its reason."""
-        return "CAST($drop AS VARCHAR) AS _drop, CAST($generation AS BIGINT) AS _generation, _line AS line, _raw AS raw"
+    def run(self, sql: str, *, rows: pa.Table) -> pa.Table:
+        """Run SQL over a table called `rows`.
 
-    def run(self, sql: str) -> DuckDBPyConnection:
-        """Run SQL in which `$drop` and `$generation` may stand."""
-        wanted = {"drop": self._drop, "generation": self._generation}
-        return self.connection.execute(sql, {name: value for name, value in wanted.items() if f"${name}" in sql})
-
-    def _run(self, sql: str, *, rows: pa.Table) -> pa.Table:
+        Raises:
+            Refusal: there is a value with which DuckDB cannot deal at all.
+        """
         import duckdb
 
         self.connection.register("rows", rows)
         try:
-            return self.run(sql).to_arrow_table()
+            return self.connection.execute(sql).to_arrow_table()
         except (duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException) as error:
             raise Refusal(f"a value cannot be read ({shown(str(error))}).", "Write the file again.") from error
         finally:
             self.connection.unregister("rows")
 
-    def _read(self, columns: Sequence[Column], table: str) -> str:
+    def _read(self, columns: Sequence[Column], table: str, *, exact: bool = False) -> str:
         read = [(column, self._readings[column.name]) for column in columns]
         parsed = ", ".join(f'{reading.parsed} AS "{column.name}?"' for column, reading in read)
-        values = ", ".join(f'{value(column, reading)} AS "__{column.name}"' for column, reading in read)
-        return f"SELECT *, {values} FROM (SELECT *, {parsed} FROM {table})"
+        values = [(value(column, reading) if exact else reading.value, column.name) for column, reading in read]
+        named = ", ".join(f'{sql} AS "__{name}"' for sql, name in values)
+        return f"SELECT *, {named} FROM (SELECT *, {parsed} FROM {table})"

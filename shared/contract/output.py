@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ PART_BYTES = 16 * 2**20
 HandOver = Callable[[Path], None]
 # Dictionaries of what hardly repeats cost half of the writing and save nothing.
 _REPEATING = {"_drop", "_generation", "reason"}
+# It is read once, minutes later: half the size is not worth half of the writing.
+_COMPRESSION = "snappy"
 
 
 def parts(what: str) -> str:
@@ -58,14 +60,17 @@ class Output:
         files: its parts, at least one, once it is closed; those that were handed over may be gone.
     """
 
-    def __init__(self, folder: Path, what: str, schema: pa.Schema, hand_over: HandOver | None) -> None:
-        self._folder, self._what, self._schema = folder, what, schema
+    def __init__(
+        self, folder: Path, what: str, schema: pa.Schema, same: Mapping[str, str | int], hand_over: HandOver | None
+    ) -> None:
+        """Of a kind of rows; `same` are the values of columns in which all rows agree."""
+        self._folder, self._what, self._schema, self._same = folder, what, schema, same
         self._hand_over = hand_over or _keep
         self._writing, self._handing = Behind(), Behind()
         self.files: list[Path] = []
 
     def write(self, rows: pa.Table) -> None:
-        """Add rows; columns that the file does not have are left out."""
+        """Add rows of the drop; columns that the file does not have are left out."""
         if rows.num_rows:
             self._writing.start(self._write, rows)
 
@@ -73,15 +78,31 @@ class Output:
         if self.files[-1].stat().st_size >= PART_BYTES:
             self._end()
             self._begin()
-        self._writer.write_table(rows.select(self._schema.names).cast(self._schema))
+        self._writer.write_table(self._complete(rows))
+
+    def _complete(self, rows: pa.Table) -> pa.Table:
+        """With what is the same in all of them, which takes no time as a dictionary of one value."""
+        import numpy as np
+        import pyarrow as pa
+
+        first = pa.array(np.zeros(rows.num_rows, np.int32))
+        same = {name: pa.DictionaryArray.from_arrays(first, pa.array([value])) for name, value in self._same.items()}
+        columns = [same.get(field.name) or rows.column(field.name).cast(field.type) for field in self._schema]
+        return pa.table(columns, self._schema.names)
 
     def _begin(self) -> None:
+        import pyarrow as pa
         from pyarrow import parquet
 
-        repeating = [field.name for field in self._schema if field.name in _REPEATING]
+        types = {f.name: pa.dictionary(pa.int32(), f.type) if f.name in self._same else f.type for f in self._schema}
         self.files.append(self._folder / f"{self._what}-{len(self.files):05}.parquet")
         self._writer = parquet.ParquetWriter(
-            self.files[-1], self._schema, compression="zstd", compression_level=1, use_dictionary=repeating
+            self.files[-1],
+            pa.schema(list(types.items())),
+            compression=_COMPRESSION,
+            use_dictionary=[name for name in types if name in _REPEATING],
+            # The types are the warehouse's, in which there is no dictionary.
+            store_schema=False,
         )
 
     def _end(self) -> None:

@@ -25,14 +25,13 @@ def with_raw(block: Block, positions: np.ndarray, judge: Judge) -> pa.Table:
     return rows.append_column("_line", pa.array(block.lines[positions])).append_column("_raw", raw)
 
 
-def reject_table(broken: list[Broken], judge: Judge) -> pa.Table:
-    """Lines that are no rows, as the warehouse keeps rejected rows."""
+def reject_table(broken: list[Broken]) -> pa.Table:
+    """Lines that are no rows, with what is wrong with them."""
     import pyarrow as pa
 
     lines, texts, faults = zip(*broken, strict=True) if broken else ((), (), ())
     raw = pa.array([_text(text) for text in texts], pa.string())
-    table = pa.table({"_line": pa.array(lines, pa.int64()), "_raw": raw, "reason": pa.array(faults, pa.string())})
-    return judge.as_rejects(table)
+    return pa.table({"line": pa.array(lines, pa.int64()), "raw": raw, "reason": pa.array(faults, pa.string())})
 
 
 def _cut_out(text: bytes, positions: np.ndarray) -> pa.Array:

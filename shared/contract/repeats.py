@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from shared.contract.checks import reasons
 from shared.contract.judging import Judge
 from shared.contract.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
 
 CONFLICT = "another row has the same key and other values"
 
@@ -30,14 +30,11 @@ def repeated(hashes: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def among(hashes: pa.ChunkedArray, wanted: np.ndarray) -> np.ndarray:
-    """Which of these are among the wanted ones, which are in order; null is not."""
-    import numpy as np
+    """Which of these are among the wanted ones; null is not."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    if not len(wanted):
-        return np.zeros(len(hashes), bool)
-    found = hashes.fill_null(0).to_numpy()
-    places = np.minimum(np.searchsorted(wanted, found), len(wanted) - 1)
-    return (wanted[places] == found) & ~hashes.is_null().to_numpy()
+    return pc.is_in(hashes, pa.array(wanted)).to_numpy()
 
 
 class Repeats:
@@ -62,14 +59,14 @@ class Repeats:
         """
         if not self._any:
             return 0
-        said = f", _line, _raw, {reasons(self._spec)} AS _reason"
         same = ", ".join(["_row_key", *(f'"{column.name}"' for column in self._spec.columns)])
         copies = f"row_number() OVER (PARTITION BY {same}, CASE WHEN _ok THEN '' ELSE _raw END ORDER BY _line) AS _copy"
-        self._judge.run(f"CREATE TABLE told AS SELECT *, {copies} FROM ({self._judge.judged_sql('repeats', said)})")
-        self._judge.connection.execute("DROP TABLE repeats")
+        self._run(f"CREATE TABLE told AS SELECT *, {copies} FROM ({self._judge.exactly('repeats')})")
+        self._run("DROP TABLE repeats")
         rivals = "count(*) FILTER (_ok) OVER (PARTITION BY _row_key) AS _rivals"
-        self._judge.run(f"CREATE TABLE settled AS SELECT *, {rivals} FROM told WHERE _copy = 1")
-        return len(self._judge.run("SELECT 1 FROM told WHERE _copy > 1").to_arrow_table())
+        self._run(f"CREATE TABLE settled AS SELECT *, {rivals} FROM told WHERE _copy = 1")
+        further = self._run("SELECT count(*) FROM told WHERE _copy > 1").fetchall()
+        return int(further[0][0])
 
     def accepted(self) -> Iterable[pa.Table]:
         """First copies of good rows that have no rival."""
@@ -78,14 +75,15 @@ class Repeats:
     def rejected(self) -> Iterable[pa.Table]:
         """Rivals, and rows that were no good anyhow."""
         reason = f"CASE WHEN _ok THEN '{CONFLICT}' ELSE _reason END AS reason"
-        where = "NOT _ok OR _rivals > 1"
-        return self._tables(
-            f"SELECT {self._judge.reject_columns()}, {reason} FROM settled WHERE {where} ORDER BY _line"
-        )
+        which = "NOT _ok OR _rivals > 1 ORDER BY _line"
+        return self._tables(f"SELECT _line AS line, _raw AS raw, {reason} FROM settled WHERE {which}")
 
     def _tables(self, sql: str) -> Iterable[pa.Table]:
         import pyarrow as pa
 
         if self._any:
-            for batch in self._judge.run(sql).to_arrow_reader(2**16):
+            for batch in self._run(sql).to_arrow_reader(2**16):
                 yield pa.Table.from_batches([batch])
+
+    def _run(self, sql: str) -> DuckDBPyConnection:
+        return self._judge.connection.execute(sql)
