@@ -216,7 +216,8 @@ def _show_models(models: dict[str, Report]) -> None:
     for name, each in models.items():
         score = each["scores"].get(str(each["champion"]))
         last = each["decision"]
-        told_last = f"version {last['version']}: {last['verdict']}" if last else "none yet"
+        about = f"version {last['version']}: " if last and last["version"] else ""
+        told_last = f"{about}{last['verdict']}" if last else "none yet"
         champion, versions = each["champion"], ", ".join(map(str, each["versions"])) or "-"
         if "champion" in each["unknown"]:
             champion, told_last = NOT_KNOWN, NOT_KNOWN

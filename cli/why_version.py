@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cli import why_decision
 from cli.output import show_table, shown, visible
 from shared.contract import catalog
 from shared.errors import PermanentError
+from shared.lifecycle.standing import PAUSE, RESUME
 
 if TYPE_CHECKING:
     from shared.adapters.registry import Version
     from shared.lifecycle.services import Services
 
 DATA = ("timestamp", "window_from", "window_to", "selection", "rows", "train_rows", "digest", "snapshot")
-DECISION = ("number", "at", "verdict", "why", "cause", "who", "champion", "before")
+REPLACED = ("number", "at", "verdict", "champion", "who", "why")
 DROPS = ("drop", "generation", "state", "file")
 
 
@@ -28,18 +30,20 @@ def report_of(model: str, number: int | None, services: Services) -> dict[str, A
         raise PermanentError(f"{model} has no version in production.", f"Name one: tidewheel why {model} 1.")
     version = services.registry.version(model, number or champion or 0)
     spec, data = catalog.model(model), version.data_version
-    about = [each for each in services.decisions.history(model) if each.version == version.version]
-    metric = f"holdout_{spec.metric.name}"
+    history, metric = services.decisions.history(model), f"holdout_{spec.metric.name}"
+    about = [each for each in history if each.version == version.version and each.verdict not in (PAUSE, RESUME)]
+    after = [each for each in history if each.is_change and each.before == version.version]
     return {
         "model": model,
         "version": version.version,
         "production": version.version == champion,
         "status": version.status,
         "created": version.created,
-        "decisions": [{name: getattr(each, name) for name in DECISION} for each in about],
+        "decisions": [why_decision.report_of(each, spec.metric.name) for each in about],
+        "replaced": [{name: getattr(each, name) for name in REPLACED} for each in after],
         "run": version.run,
         "request": version.request,
-        "score": {name: version.metrics.get(name) for name in (metric, f"champion_{metric}", f"baseline_{metric}")},
+        "score": {name: version.metrics.get(name) for name in (metric, f"baseline_{metric}")},
         "params": version.params,
         "data_version": {name: data.get(name) for name in DATA},
         "drops": _drops(version, services),
@@ -68,7 +72,10 @@ def show(report: dict[str, Any]) -> None:
     """For people."""
     print(f"Version {report['version']} of {report['model']} is {_standing(report)}.")
     for each in report["decisions"]:
-        print(f"Decision {each['number']}, {each['at'][:19]}: {_told(each)}")
+        why_decision.show(each)
+    for each in report["replaced"]:
+        by = f", by {visible(each['who'])}" if each["who"] else ""
+        print(f"Replaced by version {each['champion']} with decision {each['number']} ({each['verdict']}{by}).")
     print(f"Run {report['run']}, request {report['request']}, made {str(report['created'])[:19]}.")
     scores = [f"{name} {shown(value)}" for name, value in report["score"].items() if value is not None]
     print(f"Scores: {', '.join(scores) or 'none'}.")
@@ -79,11 +86,6 @@ def show(report: dict[str, Any]) -> None:
     )
     rows = [[each["drop"], str(each["generation"]), each["state"], each["file"] or "gone"] for each in report["drops"]]
     show_table("Drops that it learned from", DROPS, rows)
-
-
-def _told(decision: dict[str, Any]) -> str:
-    who = f", by {visible(decision['who'])}" if decision["who"] else ""
-    return f"{decision['verdict']}{who}. {visible(decision['why'])}"
 
 
 def _standing(report: dict[str, Any]) -> str:
