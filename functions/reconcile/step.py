@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 
+from functions.reconcile.aliases import put_back
 from functions.reconcile.sweep import sweep
 from shared.adapters.machines import ABSENT, ENDED
 from shared.contract import catalog
@@ -33,6 +34,7 @@ def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
         events, started = _go_on(request, services)
         found += events
         done += [*(_told(each) for each in events), *started]
+    done += put_back(services)
     return [*found, Reconciled(request=event.request, mended=tuple(done))] if done else []
 
 
