@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from deploy.local.faults import run as lab
+from deploy.local.faults.causes import CAUSES
 from deploy.local.faults.deliveries import VALID, poisons
 from deploy.local.faults.lab import Lab
+from deploy.local.faults.outages import PHASES
 from deploy.local.faults.report import Outcome, as_json
+from deploy.local.layout import ROOT
 from shared.contract import catalog
 from shared.errors import PermanentError, TidewheelError
 from shared.lifecycle.events import CONSUMERS
@@ -73,6 +77,16 @@ def test_the_poisons_are_made_of_a_good_message_for_every_topic() -> None:
             with pytest.raises(PermanentError):
                 decode(topic, poison, {}, "1")
                 catalog.model(json.loads(poison)["name"].split("/")[0])
+
+
+def test_every_crash_point_of_the_code_is_one_of_the_labs() -> None:
+    files = [file for room in ("functions", "shared", "training_vm") for file in (ROOT / room).rglob("*.py")]
+    there = {point for file in files for point in re.findall(r'crash\.point\(f?"([^"]+)"\)', file.read_text())}
+    steps = {cause.step for cause in CAUSES.values()}
+    known = {cause.point(each) for cause in CAUSES.values() for each in (*cause.kills, *cause.freezes)}
+    assert {point for point in there if "{" not in point} <= known
+    assert known <= {point.replace("{step}", step) for point in there for step in steps}
+    assert {f"{step}.{point}" for step, points in PHASES.values() for point in points} <= known
 
 
 def test_an_unknown_fault_is_refused_with_those_that_there_are() -> None:

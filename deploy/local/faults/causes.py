@@ -59,6 +59,13 @@ def roll_back(lab: Lab) -> Message:
     return lab.publish("rollback-requested", {"model": MODEL, "version": lab.dice.choice(earlier), **BY_HAND})
 
 
+def pause_and_resume(lab: Lab) -> None:
+    """A person stops what goes on by itself, and lets it go on."""
+    lab.publish("pause-requested", {"model": MODEL, **BY_HAND})
+    settle(lab)
+    lab.publish("resume-requested", {"model": MODEL, **BY_HAND})
+
+
 def withdraw(lab: Lab) -> Message:
     """A person takes a drop out, or puts back the one that is out."""
     out = [drop for drop, is_out in lab.withdrawn.items() if is_out]
@@ -122,6 +129,12 @@ CAUSES: dict[str, Cause] = {
         make=roll_back,
         kills=("claimed", "decided", "alias", "worked", "outbox", "announced", "done"),
         freezes=("claimed", "decided", "alias", "worked", "outbox"),
+    ),
+    "pause": Cause(
+        step="promote",
+        topic="pause-requested",
+        make=pause_and_resume,
+        kills=("claimed", "decided", "worked", "outbox", "announced", "done"),
     ),
     "withdraw": Cause(
         step="preprocess",
