@@ -43,7 +43,7 @@ def compare(
     """Score the challenger, its baseline and its rivals on the same held-out rows."""
     from shared.evaluation.judging import OVERLAP, Rival, judged_metrics
 
-    newest, rows = _rows(spec, event, data, services)
+    newest, rows, among = _rows(spec, event, data, services)
     rivals, odd = _rivals(event.model, services), _odd(spec, data, services)
     about = judged_on(newest, set(data.drop_names), rivals.drops, odd=odd, faults=rivals.faults)
     against = {
@@ -54,7 +54,7 @@ def compare(
     # As Python's own strings, which are found seven times faster than Arrow's.
     metrics[OVERLAP] = float(rows.judged["_row_key"].astype(object).isin(fitted.keys.astype(object)).sum())
     _tell(spec, metrics, about)
-    return Compared(metrics=metrics, judged=about)
+    return Compared(metrics=metrics, judged=about, drops=[each.drop for each in newest], among=among)
 
 
 def _rivals(model: str, services: Services) -> Rivals:
@@ -77,8 +77,11 @@ def _loaded(model: str, number: int, services: Services) -> tuple[Loaded, Collec
 
 def _rows(
     spec: ModelSpec, event: TrainingRequested, data: DataVersion, services: Services
-) -> tuple[list[Account], Rows]:
-    """The held-out rows of the newest drops, by data time; a window of old rows is judged on today's, too."""
+) -> tuple[list[Account], Rows, list[str]]:
+    """The held-out rows of the newest drops, by data time; a window of old rows is judged on today's, too.
+
+    And among which drops the newest row of each key was looked for.
+    """
     from shared.evaluation.judging import Rows
 
     if event.window:
@@ -93,7 +96,7 @@ def _rows(
     if before:
         older = services.warehouse.read_training(data, spec, held_out=True, drops=before, most_rows=MOST_OLDER_ROWS)
     log.info("Read %d held-out rows of %s", len(judged), ", ".join(names))
-    return newest, Rows(judged=judged, drops=names[: holdout.MOST_NAMED], older=older)
+    return newest, Rows(judged=judged, drops=names[: holdout.MOST_NAMED], older=older), data.drop_names
 
 
 def _odd(spec: ModelSpec, data: DataVersion, services: Services) -> dict[str, str]:

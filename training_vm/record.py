@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -34,10 +34,12 @@ class Fitted:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """The challenger beside its rivals: the numbers, and on which drops."""
+    """The challenger beside its rivals: the numbers, and on which drops; `among` all whose rows were known then."""
 
     metrics: Mapping[str, float]
     judged: Judged
+    drops: Sequence[str]
+    among: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,15 @@ def code(training: Training) -> dict[str, Any]:
 def data(version: DataVersion) -> dict[str, Any]:
     """The data version, with the number of its drops instead of their names; those are in its JSON file."""
     return {**version.to_dict(), "drops": len(version.drops)}
+
+
+def judged_on(training: Training) -> dict[str, Any]:
+    """For JSON: every drop that it was judged on, and those that could have the newest row of a key there.
+
+    The latter are those of the data version, but for a window: on the newest drops it is judged all the same.
+    """
+    compared = training.compared
+    return {"drops": list(compared.drops), "among": list(compared.among) if training.event.window else None}
 
 
 @cache

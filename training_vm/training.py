@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.contract import catalog
 from shared.contract.params import with_defaults
@@ -19,8 +17,9 @@ from shared.lifecycle.lease import attempt
 from shared.lifecycle.services import Services
 from training_vm import record
 from training_vm.comparing import compare
+from training_vm.fitting import fit
 from training_vm.patience import patiently
-from training_vm.record import Fitted, Training
+from training_vm.record import Training
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +47,7 @@ def train(event: TrainingRequested, services: Services) -> list[Event]:
     services.warehouse.prepare(event.model, spec)
     data = _pinned_while_importing(event, spec, services)
     rows = _training_rows(spec, data, services)
-    fitted = _fit(spec, params, rows)
+    fitted = fit(spec, params, rows)
     crash.point("train.fitted")
     compared = compare(spec, event, data, fitted, services)
     metrics = {**fitted.metrics, **compared.metrics, "duration_seconds": time.monotonic() - begun}
@@ -87,46 +86,6 @@ def _training_rows(spec: ModelSpec, data: DataVersion, services: Services) -> pd
     )
 
 
-def _fit(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> Fitted:
-    import numpy as np
-
-    from shared.evaluation.scores import baseline_value, score
-
-    # A pipeline should be seeded by itself; for one that is not, the same rows make the same model all the same.
-    random.seed(0)
-    np.random.seed(0)
-    begun = time.monotonic()
-    pipeline = _fitted(spec, params, rows)
-    seconds = time.monotonic() - begun
-    trained = score(spec, pipeline, rows)
-    log.info("Fitted in %.1f s: %s on its own rows is %.4g", seconds, spec.metric.name, trained)
-    baseline = baseline_value(spec, rows[spec.target.name])
-    metrics = {"train_rows": len(rows), f"train_{spec.metric.name}": trained, "fit_seconds": seconds}
-    metrics["baseline_value"] = baseline
-    return Fitted(pipeline=pipeline, keys=rows["_row_key"], baseline=baseline, metrics=metrics)
-
-
-def _fitted(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> Pipeline:
-    try:
-        pipeline = spec.pipeline(params)
-        return pipeline.fit(rows[[column.name for column in spec.features]], rows[spec.target.name])
-    except PermanentError:
-        raise
-    except Exception as error:
-        # The user's code and the user's params: another attempt would end the same way.
-        log.exception("The pipeline cannot be fitted")
-        fault = f"the pipeline of {spec.name} cannot be fitted: {type(error).__name__}: {error}"
-        raise PermanentError(f"{fault[:1000].rstrip('.')}.", _what_to_look_at(spec, params, rows)) from error
-
-
-def _what_to_look_at(spec: ModelSpec, params: Mapping[str, Any], rows: pd.DataFrame) -> str:
-    look = f"Look at the params {dict(params)} and at shared/models/{spec.name}.py."
-    # Many estimators fail at such a column, and none says which it is.
-    if empty := [column.name for column in spec.features if rows[column.name].isna().all()]:
-        look += f" No row to train on has a value in {', '.join(empty)}: fill it in the pipeline."
-    return look
-
-
 def _keep(training: Training, pipeline: Pipeline, rows: pd.DataFrame, services: Services) -> tuple[int, str]:
     """Write everything down and register the version: its number, and its run in MLflow."""
     from shared.evaluation.drift import profile, watched
@@ -138,6 +97,7 @@ def _keep(training: Training, pipeline: Pipeline, rows: pd.DataFrame, services: 
     run = patiently(lambda: registry.begin(spec.name, training.event.request, tags=tags, attempt=attempt()))
     patiently(lambda: registry.log(run, params=record.params(training, pipeline), metrics=training.metrics))
     patiently(lambda: registry.log_data(run, training.data.to_dict()))
+    patiently(lambda: registry.log_json(run, "judged_on", record.judged_on(training)))
     patiently(lambda: registry.log_json(run, "environment", record.environment()))
     version = patiently(lambda: registry.register(spec.name, spec, run, pipeline, sample, profile=kept, tags=tags))
     crash.point("train.registered")

@@ -1,4 +1,4 @@
-"""Which drops a version has learned from. They are in a file beside its run: no tag of MLflow's holds thousands."""
+"""Which drops a version has learned from, and was judged on: in files beside its run, as no tag holds thousands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from shared.adapters.registry_client import passing
-from shared.adapters.registry_records import DATA_FILE, Version
+from shared.adapters.registry_records import DATA_FILE, JUDGED_FILE, Version
 from shared.adapters.registry_versions import Versions
 from shared.errors import PassingError, PermanentError
 
@@ -28,7 +28,15 @@ class Data(Versions):
         # A version that was made when there were few drops has the list itself in its tag.
         if isinstance(version.data_version.get("drops", []), list):
             return version.data_version
-        return self._data_file(version)
+        return self._file(version, DATA_FILE)
+
+    def judged_on(self, version: Version) -> dict[str, Any]:
+        """On which `drops` a version was judged, `among` which others if not those of its data version.
+
+        Raises:
+            PermanentError: the file beside the version's run is gone, or was never written.
+        """
+        return self._file(version, JUDGED_FILE)
 
     def drops(self, versions: Sequence[Version]) -> list[dict[str, int]]:
         """For each version the drops that it has learned from, with their generations; several are read at once."""
@@ -40,23 +48,23 @@ class Data(Versions):
     def _generations(self, version: Version) -> dict[str, int]:
         return dict(self.data_version(version).get("drops", []))
 
-    def _data_file(self, version: Version) -> dict[str, Any]:
+    def _file(self, version: Version, name: str) -> dict[str, Any]:
         try:
             with passing(), TemporaryDirectory() as folder:
                 location = self.client.get_run(version.run).info.artifact_uri
-                whole: dict[str, Any] = json.loads(self._download(location, DATA_FILE, folder).read_text())
+                whole: dict[str, Any] = json.loads(self._download(location, name, folder).read_text())
         except PassingError as error:
             # MLflow's server answers 500 for a file that the bucket does not have.
-            if self._is_there(version.run):
+            if self._is_there(version.run, name):
                 raise
-            raise _lost(version) from error
+            raise _lost(version, name) from error
         return whole
 
-    def _is_there(self, run: str) -> bool:
+    def _is_there(self, run: str, name: str) -> bool:
         with passing():
-            return any(each.path == DATA_FILE for each in self.client.list_artifacts(run))
+            return any(each.path == name for each in self.client.list_artifacts(run))
 
 
-def _lost(version: Version) -> PermanentError:
-    fault = f"the run {version.run} of version {version.version} of {version.model} has no {DATA_FILE} any more."
-    return PermanentError(fault, "Which drops it has learned from is not known: restore MLflow's bucket.")
+def _lost(version: Version, name: str) -> PermanentError:
+    fault = f"the run {version.run} of version {version.version} of {version.model} has no {name} any more."
+    return PermanentError(fault, "Which drops that was about is not known: restore MLflow's bucket.")

@@ -22,6 +22,8 @@ KIND, KEY, STATUS, VERSION, ATTEMPT = (f"tidewheel.{tag}" for tag in ("kind", "k
 TRAINING, EVALUATION = "training", "evaluation"
 # Beside a run: its data version with every drop. The tag has their number: MLflow cuts tags off at 8,000 letters.
 DATA_FILE = "data_version.json"
+# Beside it: every drop that a version was judged on.
+JUDGED_FILE = "judged_on.json"
 
 
 class NoSuchVersion(PermanentError):

@@ -123,7 +123,7 @@ class Training(Tables):
             train_rows=min(found["trainable"], ROWS[rows] or found["trainable"]),
             first_event=_text(found["first_event"]),
             last_event=_text(found["last_event"]),
-            digest=f"{found['digest']:015x}",
+            digest=_digest(found),
             snapshot=snapshot,
             drops=drops,
         )
@@ -159,6 +159,26 @@ class Training(Tables):
             )
             values["judged"] = known if drops is None else drops
         return _frame(self.bigquery.fetch(sql, **values), spec)
+
+    def has_snapshot(self, version: DataVersion) -> bool:
+        """Whether the rows of a data version can still be read."""
+        from google.api_core.exceptions import NotFound
+
+        try:
+            with passing():
+                self.bigquery.client.get_table(self.bigquery.path(version.snapshot))
+        except NotFound:
+            return False
+        return True
+
+    def counted_again(self, version: DataVersion, spec: ModelSpec) -> tuple[int, str]:
+        """`rows` and `digest` of a data version, as its snapshot has them now.
+
+        Args:
+            spec: with the columns of then.
+        """
+        found = self._describe(spec, version.snapshot, _span(version), version.drop_names)
+        return found["total"], _digest(found)
 
     def _snapshot(self, table: str, snapshot: str) -> datetime:
         """Make the snapshot, or adopt the one that an earlier attempt made; returns of when it is."""
@@ -234,6 +254,10 @@ def _moment(value: str | date | datetime | None, default: datetime) -> datetime:
     if not isinstance(value, datetime):
         value = datetime.combine(value, time())
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _digest(found: dict[str, Any]) -> str:
+    return f"{found['digest']:015x}"
 
 
 def _span(version: DataVersion) -> dict[str, datetime]:

@@ -11,7 +11,7 @@ import pytest
 from shared.contract.metrics import MAE
 from shared.contract.spec import FLOAT64, TIMESTAMP, Column, ModelSpec
 from shared.errors import PermanentError
-from training_vm.training import _fitted
+from training_vm.fitting import fitted
 
 SPEC = ModelSpec(
     title="Rides",
@@ -43,12 +43,12 @@ def trees(params: object) -> object:
 
 def test_a_column_without_any_value_is_named() -> None:
     with pytest.raises(PermanentError, match="cannot be fitted: ValueError") as failed:
-        _fitted(replace(SPEC, pipeline=trees), {}, rows(np.nan))
+        fitted(replace(SPEC, pipeline=trees), {}, rows(np.nan))
     assert "No row to train on has a value in surcharge: fill it in the pipeline." in failed.value.remedy
 
 
 def test_the_log_says_at_which_line_the_users_code_failed(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(PermanentError, match=r"KeyError: 'kilometers'\.") as failed:
-        _fitted(replace(SPEC, pipeline=fail_at), {"alpha": 1}, rows(2.5))
+        fitted(replace(SPEC, pipeline=fail_at), {"alpha": 1}, rows(2.5))
     assert failed.value.remedy == "Look at the params {'alpha': 1} and at shared/models/rides.py."
     assert "in fail_at" in caplog.text
