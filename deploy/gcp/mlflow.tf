@@ -3,6 +3,10 @@
 locals {
   # Cloud Run derives it from the project's number, so that it is known before the service is there.
   mlflow_host = "mlflow-${data.google_project.this.number}.${var.region}.run.app"
+
+  # Services have a second, older name, which `gcloud run services proxy` uses. What follows the service's own name in it is
+  # the same for all services of a project and region: predict's tells it.
+  mlflow_older_host = replace(trimprefix(google_cloudfunctions2_function.functions["predict"].service_config[0].uri, "https://"), "predict-", "mlflow-")
 }
 
 resource "google_cloud_run_v2_service" "mlflow" {
@@ -19,7 +23,8 @@ resource "google_cloud_run_v2_service" "mlflow" {
 
     scaling {
       min_instance_count = 0
-      max_instance_count = 3
+      # Each may open 20 connections, and a small database takes 50.
+      max_instance_count = 2
     }
 
     vpc_access {
@@ -93,7 +98,7 @@ resource "google_cloud_run_v2_service" "mlflow" {
       }
       env {
         name  = "MLFLOW_SERVER_ALLOWED_HOSTS"
-        value = local.mlflow_host
+        value = "${local.mlflow_host},${local.mlflow_older_host}"
       }
       env {
         name  = "MLFLOW_UPGRADE_DATABASE"
