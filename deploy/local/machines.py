@@ -18,11 +18,16 @@ from typing import Any
 from deploy.local import processes
 from deploy.local.guard import Guard
 from deploy.local.layout import ROOT, Layout
+from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 WORKER = "training_vm"
 MOST_STARTS = 3
+# What `timeout` says, too.
+HUNG = 124
 PAUSE_SECONDS = 1.0
+# A training ends itself at its deadline; one that cannot, since it hangs outside of Python, is ended this much later.
+GRACE_SECONDS = 60.0
 
 
 @dataclass
@@ -33,13 +38,22 @@ class Machine:
     starts: int = 0
     process: subprocess.Popen[bytes] | None = None
     not_before: float = 0.0
+    started: float = 0.0
 
 
 class Machines:
     """Starts what is asked for. A process that fails is started three times in all, like a VM that is preempted."""
 
-    def __init__(self, layout: Layout, guard: Guard, env: Mapping[str, str], worker: str = WORKER) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        guard: Guard,
+        env: Mapping[str, str],
+        worker: str = WORKER,
+        deadline_seconds: float = Settings.training_deadline_seconds,
+    ) -> None:
         self._layout, self._guard, self._env, self._worker = layout, guard, env, worker
+        self._longest_seconds = deadline_seconds + GRACE_SECONDS
         self._machines: dict[str, Machine] = {}
 
     def step(self) -> None:
@@ -55,6 +69,10 @@ class Machines:
                 self._start(machine)
             elif machine.process is not None and machine.process.poll() is not None:
                 self._ended(machine, machine.process.returncode)
+            elif machine.process is not None and time.monotonic() - machine.started > self._longest_seconds:
+                log.warning("%s hangs, and is ended", machine.name)
+                self._clear(machine)
+                self._note_end(machine, HUNG)
 
     def running(self) -> list[dict[str, Any]]:
         """The trainings that go on, as parts of the stack."""
@@ -101,7 +119,7 @@ class Machines:
         return True
 
     def _start(self, machine: Machine) -> None:
-        machine.starts += 1
+        machine.starts, machine.started = machine.starts + 1, time.monotonic()
         file = self._file(machine.name)
         with suppress(FileNotFoundError):
             # Its age is that of its process: a stack may have slept in between.
@@ -117,7 +135,11 @@ class Machines:
         if code and machine.starts < MOST_STARTS:
             log.warning("%s ended with code %s and is started again", machine.name, code)
             machine.not_before = time.monotonic() + PAUSE_SECONDS
-            return
+        else:
+            self._note_end(machine, code)
+
+    def _note_end(self, machine: Machine, code: int) -> None:
+        """It is not started again: whoever asks learns that it has ended."""
         fresh = self._layout.machines / f"{machine.name}.exit.new"
         fresh.write_text(f"{code}\n")
         fresh.replace(self._layout.machines / f"{machine.name}.exit")

@@ -20,6 +20,7 @@ from deploy.local.layout import ROOT, Layout
 from deploy.local.machines import WORKER, Machines
 from deploy.local.parts import MANNERS, Part, Plan, build
 from shared.errors import TidewheelError
+from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 0.05
@@ -78,7 +79,8 @@ class Supervisor:
             parts = self._prepare()
             guard = Guard(ROOT, lock)
             self._keepers = [Keeper(part, self._layout, guard) for part in parts]
-            self._machines = Machines(self._layout, guard, self._env | MANNERS, self._options.worker)
+            deadline = Settings.from_env({**os.environ, **self._env}).training_deadline_seconds
+            self._machines = Machines(self._layout, guard, self._env | MANNERS, self._options.worker, deadline)
             before = {each: signal.signal(each, self._ask_to_stop) for each in (signal.SIGTERM, signal.SIGINT)}
             try:
                 self._keep(guard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -94,6 +95,21 @@ def test_a_machine_that_was_stopped_with_the_stack_is_started_again_with_it(layo
     assert not end.exists()
     ask(layout, "train-3", seconds=0)
     assert run_until_there(machines(layout, guard), end) == "0"
+
+
+def test_a_machine_that_hangs_beyond_its_deadline_is_ended_and_not_started_again(
+    layout: Layout, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.local.machines.GRACE_SECONDS", 1.0)
+    env = {"PYTHONPATH": str(layout.home.parent)}
+    park = Machines(layout, guard, env, worker="toy_worker", deadline_seconds=1.0)
+    end = ask(layout, "train-7", seconds=60)
+    step_until(park, lambda: starts(layout, "train-7"))
+    process = park._machines["train-7"].process
+    assert process
+    process.send_signal(signal.SIGSTOP)
+    assert run_until_there(park, end) == "124"
+    assert (starts(layout, "train-7"), process.returncode, park.running()) == (1, -signal.SIGKILL, [])
 
 
 def test_a_request_that_is_being_written_is_left_alone(layout: Layout, guard: Guard) -> None:
