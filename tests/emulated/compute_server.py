@@ -109,7 +109,7 @@ class Cloud:
         assert instance["scheduling"]["instanceTerminationAction"] == "DELETE"
         if (zone, name) in self.machines:
             self.machines[zone, name].preempt()
-        _later(notice_seconds, lambda: self.remove((zone, name)))
+        self._remove_later(notice_seconds, (zone, name))
 
     def age(self, zone: str, name: str, seconds: float) -> None:
         """Have a machine been there for so long."""
@@ -127,6 +127,11 @@ class Cloud:
         """Take everything away."""
         for key in list(self.instances):
             self.remove(key)
+
+    def _remove_later(self, seconds: float, key: Key) -> None:
+        """Not what may have its name by then."""
+        instance = self.instances[key]
+        _later(seconds, lambda: self.remove(key) if self.instances.get(key) is instance else None)
 
     def _check(self, permission: str) -> None:
         if self.faults.denied and self.faults.denied in permission:
@@ -163,7 +168,7 @@ class Cloud:
         if self.folder:
             folder = self.folder / f"{len(self.inserted)}-{key[1]}"
             self.machines[key] = VirtualMachine(folder, project, key[0], instance)
-            _later(float(instance["scheduling"]["maxRunDuration"]["seconds"]), lambda: self.remove(key))
+            self._remove_later(float(instance["scheduling"]["maxRunDuration"]["seconds"]), key)
 
 
 def merged(template: Any, patch: Any) -> Any:
@@ -237,6 +242,9 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.cloud = cloud
+
+    def handle_error(self, *_: Any) -> None:
+        """Who is killed hangs up."""
 
 
 @contextmanager

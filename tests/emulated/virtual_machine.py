@@ -71,6 +71,9 @@ class _MetadataServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _MetadataHandler)
         self.machine = machine
 
+    def handle_error(self, *_: Any) -> None:
+        """Who is killed hangs up."""
+
 
 class _MetadataHandler(BaseHTTPRequestHandler):
     """Answers as the real one does: not without its header, and when something has changed if that is asked for."""

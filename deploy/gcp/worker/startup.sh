@@ -68,20 +68,20 @@ install_packages() {
 }
 
 give_back_when_preempted() {
-  until [ "$(ask 'instance/preempted?wait_for_change=true&timeout_sec=60' || sleep 5)" = "TRUE" ]; do :; done
+  until [ "$(ask 'instance/preempted?wait_for_change=true&timeout_sec=60' 2>/dev/null || sleep 5)" = "TRUE" ]; do :; done
   echo "Compute Engine takes this machine back: its training is handed back."
   kill -TERM "$1"
 }
 
 train() {
-  local limit worker
+  local limit
   limit=$((${TIDEWHEEL_TRAINING_DEADLINE_SECONDS:-3600} + PAST_DEADLINE_SECONDS))
   ask instance/attributes/tidewheel-task >"$FOLDER/task.json"
   cd "$FOLDER/code"
   timeout --kill-after="$LAST_WORDS_SECONDS" "$limit" "$PYTHON" -u -m training_vm "$FOLDER/task.json" &
-  worker=$!
-  give_back_when_preempted "$worker" &
-  wait "$worker"
+  WORKER=$!
+  give_back_when_preempted "$WORKER" &
+  wait "$WORKER"
 }
 
 end() {
@@ -89,8 +89,8 @@ end() {
   trap - EXIT TERM
   # shellcheck disable=SC2046
   kill $(jobs -p) 2>/dev/null || true
-  # A training that still goes on gives its lease back.
-  wait || true
+  # A training that still goes on gives its lease back. (A plain `wait` would wait for tee, which waits for us.)
+  if [ -n "$WORKER" ]; then wait "$WORKER" || true; fi
   echo "$NAME ends with code $code, and is deleted."
   # What was said has to pass through tee.
   sleep 0.5
@@ -105,6 +105,7 @@ NAME="$(ask instance/name)"
 ZONE="$(ask instance/zone)"
 ZONE="${ZONE##*/}"
 PROJECT="$(ask project/project-id)"
+WORKER=""
 trap end EXIT
 trap 'exit 143' TERM
 mkdir -p "$FOLDER"
