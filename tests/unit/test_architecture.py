@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "shared/settings.py": ("shared.errors",),
     "shared/errors.py": (),
     "training_vm": ("shared", "training_vm"),
-    "cli": ("shared", "cli", "deploy"),
+    # A training that is done again runs where the command does.
+    "cli": ("shared", "cli", "deploy", "training_vm.reproducing"),
     "deploy/local": ("shared", "deploy", "benchmarks"),
 }
 OURS = {"benchmarks", "cli", "deploy", "functions", "shared", "tests", "training_vm"}
