@@ -75,7 +75,7 @@ locals {
   }
 
   # Who talks to MLflow.
-  mlflow_clients = ["preprocess", "evaluate", "promote", "predict", "trainer"]
+  mlflow_clients = ["preprocess", "evaluate", "promote", "predict", "reconcile", "trainer"]
 
   # Who starts machines, which then are the trainer.
   launchers = ["launch_training", "reconcile"]

@@ -13,15 +13,15 @@ locals {
 resource "google_project_iam_custom_role" "launcher" {
   role_id     = "tidewheelLauncher"
   title       = "Tidewheel: starts and deletes machines that train"
-  description = "What inserting an instance from a template takes, looking at it, and deleting it."
+  description = "What listing machines, inserting one from the template and deleting it takes."
 
   permissions = [
     "compute.disks.create",
     "compute.images.useReadOnly",
+    "compute.instanceTemplates.get",
     "compute.instanceTemplates.useReadOnly",
     "compute.instances.create",
     "compute.instances.delete",
-    "compute.instances.get",
     "compute.instances.list",
     "compute.instances.setLabels",
     "compute.instances.setMetadata",

@@ -55,6 +55,8 @@ resource "google_project_iam_member" "operators" {
   project = var.project
   role    = each.value.role
   member  = each.value.member
+
+  depends_on = [google_project_service.apis]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "operators" {

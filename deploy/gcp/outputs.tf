@@ -33,3 +33,8 @@ output "identities" {
   description = "The service account of each component, for whoever wants to grant it something more."
   value       = { for component in keys(local.components) : component => google_service_account.components[component].email }
 }
+
+output "dataset" {
+  description = "The BigQuery dataset."
+  value       = google_bigquery_dataset.tidewheel.dataset_id
+}

@@ -81,7 +81,7 @@ resource "google_storage_bucket" "state" {
   lifecycle_rule {
     condition {
       age            = var.ledger_days
-      matches_prefix = ["ledger/"]
+      matches_prefix = ["ledger/", "machines/"]
     }
     action {
       type = "Delete"

@@ -1,0 +1,44 @@
+"""`python -m deploy.gcp.checks [FOLDER]`: says what is wrong with the Terraform files, without a cloud or a network."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from deploy.gcp.checks import delivery, grants, safety, schema, services
+from deploy.gcp.checks.findings import Finding
+from deploy.gcp.checks.plan import Plan
+from deploy.gcp.checks.schema import SCHEMA, Schema
+from shared.errors import PermanentError
+
+FOLDER = Path(__file__).resolve().parents[1]
+
+
+def check(folder: Path, known: Schema) -> Iterator[Finding]:
+    """Everything that the checks find in a folder's files."""
+    plan = Plan.of(folder)
+    yield from schema.check(plan, known)
+    yield from delivery.check(plan)
+    yield from services.check(plan)
+    yield from grants.check(plan)
+    yield from safety.check(plan, known)
+
+
+def main() -> int:
+    """0 if nothing is wrong."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    if not SCHEMA.exists():
+        print(f'{SCHEMA} is not there. "make check" makes it.')
+        return 2
+    try:
+        findings = list(check(folder, Schema.read()))
+    except PermanentError as error:
+        print(error)
+        return 1
+    print("\n".join(map(str, findings)) or f"{folder.name}: nothing is wrong.")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""Topics, subscriptions, the bucket's notification, the log's table, the clock: as the code and the laptop have it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deploy.gcp.checks.findings import Finding
+from deploy.gcp.checks.plan import Instance, Plan
+from deploy.local import provision
+from shared.errors import PermanentError
+from shared.lifecycle import messages
+from shared.lifecycle.events import CONSUMERS, DEAD_LETTERS, LOGGED_TOPICS, TOPICS, DropReceived
+
+CHECK = "delivery"
+LOG_TABLE = "lifecycle_log"
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    """What would be delivered otherwise than the code expects it, or not at all."""
+    yield from _compare("topic", {*TOPICS, DEAD_LETTERS}, _named(plan, "google_pubsub_topic"))
+    yield from _check_subscriptions(plan)
+    yield from _check_notification(plan)
+    yield from _check_log_table(plan)
+    yield from _check_clock(plan)
+    for function in plan.of_type("google_cloudfunctions2_function"):
+        if function.get("event_trigger"):
+            yield _finding(
+                function, "an event trigger's subscription cannot have dead letters: use a push subscription"
+            )
+
+
+def _check_subscriptions(plan: Plan) -> Iterator[Finding]:
+    there = _named(plan, "google_pubsub_subscription")
+    pushes = {f"{function}-{topic}": topic for topic, function in CONSUMERS.items()}
+    logs = {f"log-{topic}": topic for topic in LOGGED_TOPICS}
+    wanted = {**pushes, **logs, DEAD_LETTERS: DEAD_LETTERS}
+    yield from _compare("subscription", set(wanted), there)
+    for name in wanted.keys() & there.keys():
+        yield from _expect(plan, there[name], _of_any(plan, wanted[name]))
+        if name in pushes:
+            yield from _expect(plan, there[name], _of_push(plan, there[name], pushes[name]))
+        elif there[name].get("push_config"):
+            yield _finding(there[name], f"{name} is pulled or written to BigQuery, and pushes to nobody")
+        if name in logs:
+            yield from _check_log(plan, there[name])
+
+
+def _of_any(plan: Plan, topic: str) -> dict[str, Any]:
+    """What every subscription has."""
+    return {
+        "topic": _address(_named(plan, "google_pubsub_topic").get(topic), "id"),
+        "message_retention_duration": f"{provision.KEPT_SECONDS}s",
+        # Otherwise it deletes itself after a month in which nothing came.
+        "expiration_policy.ttl": "",
+    }
+
+
+def _of_push(plan: Plan, subscription: Instance, topic: str) -> dict[str, Any]:
+    """What a push subscription has, as deploy/local/provision.py makes it."""
+    like = provision._push(f"projects/{plan.given['project']}", topic, CONSUMERS[topic], "")
+    uri = f'google_cloudfunctions2_function.functions["{CONSUMERS[topic]}"].service_config[0].uri'
+    account = f'google_service_account.push["{CONSUMERS[topic]}"]'
+    return {
+        "ack_deadline_seconds": like["ack_deadline_seconds"],
+        "retry_policy.minimum_backoff": f"{like['retry_policy']['minimum_backoff']['seconds']}s",
+        "retry_policy.maximum_backoff": f"{like['retry_policy']['maximum_backoff']['seconds']}s",
+        "dead_letter_policy.dead_letter_topic": _address(_named(plan, "google_pubsub_topic").get(DEAD_LETTERS), "id"),
+        "dead_letter_policy.max_delivery_attempts": like["dead_letter_policy"]["max_delivery_attempts"],
+        "push_config.push_endpoint": f"${{{uri}}}{like['push_config']['push_endpoint']}",
+        "push_config.oidc_token.service_account_email": f"${{{account}.email}}",
+        "push_config.oidc_token.audience": f"${{{uri}}}",
+    }
+
+
+def _expect(plan: Plan, instance: Instance, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+    for path, value in wanted.items():
+        if str(instance.get(path)) != str(value):
+            yield _finding(instance, f"{instance.address}: {path} is {instance.get(path)}, and should be {value!r}")
+
+
+def _check_log(plan: Plan, subscription: Instance) -> Iterator[Finding]:
+    given = plan.given["project"]
+    dataset = next((each.get("dataset_id") for each in plan.of_type("google_bigquery_dataset")), None)
+    wanted = f"{given}.{dataset}.{LOG_TABLE}"
+    if plan.known(subscription.get("bigquery_config.table")) != wanted:
+        yield _finding(subscription, f"{subscription.address} does not write to {wanted}")
+    if subscription.get("bigquery_config.write_metadata") is not True:
+        yield _finding(subscription, f"{subscription.address} leaves out write_metadata: the log needs ids and times")
+    for schema in ("use_topic_schema", "use_table_schema"):
+        if subscription.get(f"bigquery_config.{schema}"):
+            yield _finding(subscription, f"{subscription.address}: {schema} would refuse what people publish by hand")
+
+
+def _check_log_table(plan: Plan) -> Iterator[Finding]:
+    from shared.adapters.warehouse_tables import LOG
+
+    tables = {each.get("table_id"): each for each in plan.of_type("google_bigquery_table")}
+    for name in tables.keys() - {LOG_TABLE}:
+        yield _finding(tables[name], f"the table {name} is made by code, so that a new model changes nothing here")
+    if LOG_TABLE not in tables:
+        yield Finding(check=CHECK, where="deploy/gcp", what=f"there is no table {LOG_TABLE}, which subscriptions want")
+        return
+    table = tables[LOG_TABLE]
+    columns = [(each["name"], each["type"], each["mode"] == "REQUIRED") for each in json.loads(table.get("schema"))]
+    if columns != LOG:
+        yield _finding(table, f"{LOG_TABLE} has the columns {columns}, but the code's are {LOG}")
+    if table.get("time_partitioning.field") != "publish_time":
+        yield _finding(table, f"{LOG_TABLE} is not partitioned by publish_time, as the code has it")
+
+
+def _check_notification(plan: Plan) -> Iterator[Finding]:
+    for notification in plan.of_type("google_storage_notification"):
+        bucket, topic = plan.known(notification.get("bucket")), plan.target(notification.get("topic"))
+        if bucket != f"{plan.given['project']}-landing" or topic is None or topic.get("name") != DropReceived.topic:
+            yield _finding(notification, f"the landing bucket has to notify {DropReceived.topic}")
+        if notification.get("event_types") != ["OBJECT_FINALIZE"]:
+            yield _finding(notification, "only OBJECT_FINALIZE is a drop")
+        if notification.get("payload_format") != "JSON_API_V1":
+            yield _finding(notification, "the notification has to say which object it is about: JSON_API_V1")
+    if not plan.of_type("google_storage_notification"):
+        yield Finding(check=CHECK, where="deploy/gcp", what="no bucket notifies anybody: a drop would be left lying")
+
+
+def _check_clock(plan: Plan) -> Iterator[Finding]:
+    """Each job's message is one that its topic's function can read; what only a clock says, some job says."""
+    said = set()
+    for job in plan.of_type("google_cloud_scheduler_job"):
+        topic = plan.target(job.get("pubsub_target.topic_name"))
+        name = str(topic.get("name")) if topic else "nothing"
+        said.add(name)
+        try:
+            messages.decode(name, base64.b64decode(job.get("pubsub_target.data") or ""), {}, "message")
+        except PermanentError as error:
+            yield _finding(job, f"{job.address} publishes what {name} does not take: {error}")
+    for unsaid in {"retraining-requested", "reconcile-requested"} - said:
+        yield Finding(check=CHECK, where="deploy/gcp", what=f"no clock publishes to {unsaid}")
+
+
+def _named(plan: Plan, kind: str) -> dict[str, Instance]:
+    return {str(plan.known(each.get("name"))): each for each in plan.of_type(kind)}
+
+
+def _compare(kind: str, wanted: set[str], there: Mapping[str, Instance]) -> Iterator[Finding]:
+    for name in sorted(wanted - there.keys()):
+        yield Finding(check=CHECK, where="deploy/gcp", what=f"there is no {kind} {name}, which the code uses")
+    for name in sorted(there.keys() - wanted):
+        yield _finding(there[name], f"the code knows no {kind} {name}")
+
+
+def _address(instance: Instance | None, attribute: str) -> str:
+    return f"${{{instance.address}.{attribute}}}" if instance else "there"
+
+
+def _finding(instance: Instance, what: str) -> Finding:
+    return Finding(check=CHECK, where=instance.where, what=what)

@@ -1,0 +1,125 @@
+"""What a reviewer looks for in every file: private and tidy buckets, alerts, order of making, pins, words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from deploy.gcp.checks.findings import Finding
+from deploy.gcp.checks.plan import Instance, Plan
+from deploy.gcp.checks.schema import Schema
+from deploy.gcp.checks.values import Unknown
+from functions.preprocess.staging import STAGING
+
+CHECK = "safety"
+BUCKETS = ("landing", "quarantine", "state", "artifacts", "sources")
+# What is written over, and would be missed.
+VERSIONED = ("landing", "state", "artifacts")
+# Prefixes of the state bucket that come to an end; everything else there stays.
+ENDING = ("ledger/", "machines/", "logs/", f"{STAGING}/")
+ALERTED = ("dead-letters", "step-failed", "model-decided")
+APIS = "google_project_service.apis"
+
+
+def check(plan: Plan, schema: Schema) -> Iterator[Finding]:
+    """What is open, untidy, silent, unpinned or unexplained."""
+    yield from _check_buckets(plan)
+    yield from _check_alerts(plan)
+    yield from _check_order(plan)
+    yield from _check_versions(plan, schema)
+    yield from _check_words(plan)
+
+
+def _check_buckets(plan: Plan) -> Iterator[Finding]:
+    there = {str(plan.known(each.get("name"))): each for each in plan.of_type("google_storage_bucket")}
+    wanted = {f"{plan.given['project']}-{name}": name for name in BUCKETS}
+    for name in sorted(there.keys() ^ wanted.keys()):
+        where = there[name].where if name in there else "deploy/gcp"
+        yield Finding(
+            check=CHECK, where=where, what=f"the bucket {name} is wanted and not there, or there and not wanted"
+        )
+    for name in sorted(there.keys() & wanted.keys()):
+        yield from _check_bucket(there[name], wanted[name])
+
+
+def _check_bucket(bucket: Instance, name: str) -> Iterator[Finding]:
+    if bucket.get("uniform_bucket_level_access") is not True:
+        yield _finding(bucket, f"objects of {name} could have access lists of their own: uniform_bucket_level_access")
+    if bucket.get("public_access_prevention") != "enforced":
+        yield _finding(bucket, f"{name} could be made public: public_access_prevention")
+    if (bucket.get("versioning.enabled") is True) != (name in VERSIONED):
+        yield _finding(bucket, f"{name}: versions are kept of {', '.join(VERSIONED)}, and of no other bucket")
+    rules = bucket.get("lifecycle_rule") or []
+    deleting = [each["condition"][0] for each in rules if each["action"][0]["type"] == "Delete"]
+    ends = {prefix for each in deleting if "age" in each for prefix in each.get("matches_prefix", ["everything"])}
+    wanted = {"state": set(ENDING), "quarantine": {"everything"}, "sources": {"builds/"}}.get(name, set())
+    if ends != wanted:
+        yield _finding(bucket, f"in {name} comes to an end: {sorted(ends)}; it should be {sorted(wanted)}")
+    if name in VERSIONED and not any("days_since_noncurrent_time" in each for each in deleting):
+        yield _finding(bucket, f"versions of {name} that nobody sees any more are never deleted")
+
+
+def _check_alerts(plan: Plan) -> Iterator[Finding]:
+    policies = plan.of_type("google_monitoring_alert_policy")
+    filters = " ".join(plan.known(each.get("conditions.condition_threshold.filter")) for each in policies)
+    for name in ALERTED:
+        if f'"{name}"' not in filters:
+            yield Finding(check=CHECK, where="deploy/gcp", what=f"nobody is told of {name}")
+    for each in policies:
+        if not each.get("notification_channels"):
+            yield _finding(each, f"{each.address} tells nobody")
+        if not each.get("documentation.content"):
+            yield _finding(each, f"{each.address} does not say what to do")
+    if not plan.of_type("google_billing_budget"):
+        yield Finding(
+            check=CHECK, where="deploy/gcp", what="no budget alert is made, though a billing account is named"
+        )
+
+
+def _check_order(plan: Plan) -> Iterator[Finding]:
+    """Nothing is made before the services are on: everything comes, in some steps, after that."""
+    after = {address for address in plan.instances if address.startswith(APIS)}
+    waiting = {address: each for address, each in plan.instances.items() if each.mode == "resource"}
+    while ready := {
+        address for address, each in waiting.items() if address in after or _comes_after(plan, each, after)
+    }:
+        after |= ready
+        waiting = {address: each for address, each in waiting.items() if address not in ready}
+    for each in waiting.values():
+        if each.type.startswith("google_"):
+            yield _finding(each, f"{each.address} may be made before its service is on: depends_on = [{APIS}]")
+
+
+def _comes_after(plan: Plan, instance: Instance, after: set[str]) -> bool:
+    for path in instance.needs:
+        target = plan.target(Unknown(path))
+        if path == APIS or (target is not None and target.address in after):
+            return True
+        if any(address.startswith(f"{path}[") for address in after):
+            return True
+    return False
+
+
+def _check_versions(plan: Plan, schema: Schema) -> Iterator[Finding]:
+    """The provider that is used has to be of the major version that these files were checked against, and no older."""
+    for block in plan.blocks:
+        if block.kind == "terraform":
+            for each in block.inside("required_providers"):
+                pinned = str(plan.literal(each.attributes["google"])["version"])
+                major, minor = schema.provider.split(".")[:2]
+                if not re.fullmatch(rf"~> {major}\.{minor}", pinned):
+                    what = f'the google provider is pinned to "{pinned}", and checked against {schema.provider}'
+                    yield Finding(check=CHECK, where=block.where, what=what)
+
+
+def _check_words(plan: Plan) -> Iterator[Finding]:
+    for block in plan.blocks:
+        wanted = {"variable": ("description", "type"), "output": ("description",)}.get(block.kind, ())
+        for attribute in wanted:
+            if attribute not in block.attributes:
+                what = f"the {block.kind} {block.labels[0]} has no {attribute}"
+                yield Finding(check=CHECK, where=block.where, what=what)
+
+
+def _finding(instance: Instance, what: str) -> Finding:
+    return Finding(check=CHECK, where=instance.where, what=what)

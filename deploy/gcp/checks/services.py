@@ -1,0 +1,158 @@
+"""Functions, the machine that trains and the MLflow server: what they are told, who they are, how long they take."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deploy.gcp.checks import code
+from deploy.gcp.checks.findings import Finding
+from deploy.gcp.checks.plan import Instance, Plan
+from deploy.local import provision
+from shared.lifecycle.events import CONSUMERS
+from shared.settings import Settings
+
+CHECK = "services"
+# Everybody needs these, and each says something that the Terraform files know better than a default.
+EVERYBODY = (
+    "GOOGLE_CLOUD_PROJECT",
+    "TIDEWHEEL_LOCATION",
+    "TIDEWHEEL_DATASET",
+    "TIDEWHEEL_LANDING_BUCKET",
+    "TIDEWHEEL_QUARANTINE_BUCKET",
+    "TIDEWHEEL_STATE_BUCKET",
+)
+OF_MLFLOW = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_AUTH",
+    "MLFLOW_DISABLE_TELEMETRY",
+    "DO_NOT_TRACK",
+    "OMP_WAIT_POLICY",
+)
+OF_LAUNCHERS = (
+    "TIDEWHEEL_MACHINE_TEMPLATE",
+    "TIDEWHEEL_ZONES",
+    "TIDEWHEEL_MOST_MACHINES",
+    "TIDEWHEEL_SPOT_STARTS",
+    "TIDEWHEEL_TRAINING_DEADLINE_SECONDS",
+)
+# functions-framework's own.
+OF_SERVERS = ("WORKERS", "THREADS")
+PREDICT = "predict"
+
+
+def check(plan: Plan) -> Iterator[Finding]:
+    """What would start otherwise than the code wants it, or not at all."""
+    there = {str(each.key): each for each in plan.of_type("google_cloudfunctions2_function")}
+    for name in sorted(set(code.functions()) ^ there.keys()):
+        where = there[name].where if name in there else "deploy/gcp"
+        yield Finding(check=CHECK, where=where, what=f"{name} is a function only here, or only in functions/")
+    for name in sorted(set(code.functions()) & there.keys()):
+        yield from _check_function(plan, there[name], name)
+    yield from _check_machine(plan)
+    yield from _check_mlflow(plan)
+
+
+def _check_function(plan: Plan, function: Instance, name: str) -> Iterator[Finding]:
+    yield from _check_environment(plan, function, name)
+    wanted = {
+        "name": name.replace("_", "-"),
+        "build_config.entry_point": name,
+        "service_config.service_account_email": f'${{google_service_account.components["{name}"].email}}',
+        "service_config.ingress_settings": "ALLOW_ALL" if name == PREDICT else "ALLOW_INTERNAL_ONLY",
+    }
+    for path, value in wanted.items():
+        if str(function.get(path)) != value:
+            yield _finding(function, f"{name}: {path} is {function.get(path)}, and should be {value}")
+    timeout = function.get("service_config.timeout_seconds")
+    if name in CONSUMERS.values() and not timeout < provision.ACK_DEADLINE_SECONDS:
+        what = f"{name} may take {timeout} s, and its message comes again after {provision.ACK_DEADLINE_SECONDS}"
+        yield _finding(function, what)
+    threads = function.get("service_config.environment_variables.THREADS")
+    if threads != str(function.get("service_config.max_instance_request_concurrency")):
+        yield _finding(function, f"{name} gets more requests at a time than it has threads, or fewer")
+
+
+def _check_environment(plan: Plan, function: Instance, name: str) -> Iterator[Finding]:
+    used, environment = code.uses(name), function.get("service_config.environment_variables") or {}
+    wanted = {*EVERYBODY, *OF_SERVERS}
+    wanted |= set(OF_MLFLOW) if used.any("registry") else set()
+    wanted |= set(OF_LAUNCHERS) if used.any("machines") else set()
+    yield from _compare(function, name, wanted, set(environment))
+    yield from _check_names(plan, function, name, environment)
+
+
+def _compare(instance: Instance, name: str, wanted: set[str], there: set[str]) -> Iterator[Finding]:
+    for variable in sorted(wanted - there):
+        yield _finding(instance, f"{name} is not told {variable}, which it reads")
+    for variable in sorted(there - wanted):
+        yield _finding(instance, f"{name} is told {variable}, which it does not read")
+
+
+def _check_names(plan: Plan, instance: Instance, name: str, environment: Mapping[str, Any]) -> Iterator[Finding]:
+    """With what it is told, the code has to come to the names of what is made here, and to its own usual ones."""
+    known = {variable: str(plan.known(value)) for variable, value in environment.items()}
+    told = Settings.from_env({**known, "GOOGLE_CLOUD_PROJECT": known.get("GOOGLE_CLOUD_PROJECT", "nothing")})
+    usual = Settings.from_env({"GOOGLE_CLOUD_PROJECT": plan.given["project"]})
+    buckets = {plan.known(each.get("name")) for each in plan.of_type("google_storage_bucket")}
+    for setting in ("project", "dataset", "landing_bucket", "quarantine_bucket", "state_bucket"):
+        says, means = getattr(told, setting), getattr(usual, setting)
+        if says != means:
+            yield _finding(instance, f"{name} is told {says} as its {setting}, and the code's usual one is {means}")
+        if setting.endswith("_bucket") and says not in buckets:
+            yield _finding(instance, f"{name} is told the bucket {says}, which is not made here")
+    for unread in sorted(set(known) - _read_by_code() - {*OF_MLFLOW, *OF_SERVERS}):
+        yield _finding(instance, f"nothing in the code reads {unread}")
+
+
+def _read_by_code() -> set[str]:
+    """The variables that shared/settings.py names."""
+    tree = ast.parse((code.ROOT / "shared/settings.py").read_text())
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return {text for text in texts if text.isupper() and "_" in text and " " not in text}
+
+
+def _check_machine(plan: Plan) -> Iterator[Finding]:
+    templates = plan.of_type("google_compute_instance_template")
+    if len(templates) != 1:
+        yield Finding(check=CHECK, where="deploy/gcp", what=f"there are {len(templates)} instance templates, not one")
+    for template in templates:
+        if template.get("service_account.email") is None or "trainer" not in str(template.get("service_account.email")):
+            yield _finding(template, "the machine does not run as the trainer")
+        if template.get("network_interface.access_config") is not None:
+            yield _finding(template, "the machine would have an address of its own, which anybody can try")
+        if template.get("shielded_instance_config.enable_secure_boot") is not True:
+            yield _finding(template, "the machine does not boot securely")
+        if template.get("scheduling"):
+            yield _finding(template, "Spot and the deadline are said by whoever inserts the machine")
+        text = str((template.get("metadata") or {}).get("tidewheel-environment", ""))
+        names = {line.partition("=")[0] for line in text.splitlines()}
+        wanted = {*EVERYBODY, *OF_MLFLOW, "TIDEWHEEL_TRAINING_DEADLINE_SECONDS"}
+        yield from _compare(template, "the machine", wanted, names)
+        told = dict(line.partition("=")[::2] for line in text.splitlines())
+        yield from _check_names(plan, template, "the machine", told)
+
+
+def _check_mlflow(plan: Plan) -> Iterator[Finding]:
+    from deploy.gcp.mlflow.start import NEEDED
+
+    service = next((each for each in plan.of_type("google_cloud_run_v2_service") if each.name == "mlflow"), None)
+    if service is None:
+        yield Finding(check=CHECK, where="deploy/gcp", what="there is no MLflow server")
+        return
+    container = service.get("template.containers")[0]
+    told = {each["name"]: each for each in container.get("env", [])}
+    yield from _compare(service, "MLflow", {*NEEDED, "MLFLOW_UPGRADE_DATABASE"}, set(told))
+    password = told.get("MLFLOW_DATABASE_PASSWORD", {})
+    if "value" in password or not password.get("value_source"):
+        yield _finding(service, "the database's password has to come from Secret Manager")
+    hosts = str(told.get("MLFLOW_SERVER_ALLOWED_HOSTS", {}).get("value")).split(",")
+    for each in plan.of_type("google_cloudfunctions2_function"):
+        uri = (each.get("service_config.environment_variables") or {}).get("MLFLOW_TRACKING_URI")
+        if uri is not None and str(uri).removeprefix("https://") not in hosts:
+            yield _finding(each, f"{each.key} goes to {uri}, but the server answers to {', '.join(hosts)} only")
+
+
+def _finding(instance: Instance, what: str) -> Finding:
+    return Finding(check=CHECK, where=instance.where, what=what)

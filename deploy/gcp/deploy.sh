@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# `make deploy` and `make destroy`: packages the functions, builds MLflow's image if it is a new one, and has Terraform
+# make everything else. Safe to repeat: what is unchanged stays as it is.
+#   PROJECT, REGION   where to
+#   YES=1             do not ask before something is changed
+#   PLAN=1            only say what would be changed
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+HERE=deploy/gcp
+PYTHON="${PYTHON:-.venv/bin/python}"
+
+stop() {
+  echo "$1" >&2
+  exit 2
+}
+
+APPROVE="-auto-approve=false"
+if [ "${YES:-}" = 1 ]; then APPROVE="-auto-approve=true"; fi
+
+refuse_what_is_missing() {
+  [ -n "${PROJECT:-}" ] || stop "PROJECT is not set: make $1 PROJECT=my-project REGION=europe-west1"
+  [ -n "${REGION:-}" ] || stop "REGION is not set: make $1 PROJECT=$PROJECT REGION=europe-west1"
+  command -v terraform >/dev/null || stop "terraform is not installed: 1.11 or newer is needed."
+  command -v gcloud >/dev/null || stop "gcloud is not installed: it makes the bucket of Terraform's state, and builds an image."
+  VARIABLES="$HERE/$PROJECT.tfvars"
+  [ -f "$VARIABLES" ] || stop "$VARIABLES is not there: copy $HERE/example.tfvars, and say where alerts go."
+  gcloud auth application-default print-access-token >/dev/null 2>&1 ||
+    stop "nobody is logged in: gcloud auth application-default login"
+}
+
+# Where Terraform keeps its state: private, and with every version of it.
+make_state_bucket() {
+  STATE="$PROJECT-terraform"
+  if ! gcloud storage buckets describe "gs://$STATE" --format="value(name)" >/dev/null 2>&1; then
+    gcloud services enable cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project="$PROJECT"
+    gcloud storage buckets create "gs://$STATE" --project="$PROJECT" --location="$REGION" \
+      --uniform-bucket-level-access --public-access-prevention
+    gcloud storage buckets update "gs://$STATE" --versioning
+  fi
+  terraform -chdir="$HERE" init -input=false -reconfigure -backend-config="bucket=$STATE"
+}
+
+run_terraform() {
+  local action="$1"
+  shift
+  terraform -chdir="$HERE" "$action" -input=false -var-file="$PROJECT.tfvars" \
+    -var="project=$PROJECT" -var="region=$REGION" -var="mlflow_image=$IMAGE" "$@"
+}
+
+# Named by what is in it: the same sources are the same image, and are not built again.
+name_image() {
+  "$PYTHON" -m deploy.gcp.mlflow --out build/gcp/mlflow >/dev/null
+  local digest
+  digest="$(cd build/gcp/mlflow && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-16)"
+  IMAGE="$REGION-docker.pkg.dev/$PROJECT/tidewheel/mlflow:$digest"
+}
+
+build_image() {
+  if gcloud artifacts docker images describe "$IMAGE" --format="value(name)" >/dev/null 2>&1; then return; fi
+  # What a build needs is made first; without an image, MLflow could not be.
+  run_terraform apply "$APPROVE" \
+    -target=google_artifact_registry_repository_iam_member.builder \
+    -target=google_project_iam_member.components \
+    -target=google_storage_bucket_iam_member.components
+  gcloud builds submit build/gcp/mlflow --project="$PROJECT" --region="$REGION" \
+    --config="$HERE/mlflow/cloudbuild.yaml" --substitutions="_IMAGE=$IMAGE" \
+    --service-account="projects/$PROJECT/serviceAccounts/tidewheel-builder@$PROJECT.iam.gserviceaccount.com" \
+    --gcs-source-staging-dir="gs://$PROJECT-sources/builds"
+}
+
+up() {
+  refuse_what_is_missing deploy
+  "$PYTHON" -m deploy.gcp.package --out build/gcp
+  name_image
+  make_state_bucket
+  if [ "${PLAN:-}" = 1 ]; then
+    run_terraform plan
+    return
+  fi
+  build_image
+  run_terraform apply "$APPROVE"
+  GOOGLE_CLOUD_PROJECT="$PROJECT" TIDEWHEEL_LOCATION="$REGION" \
+    TIDEWHEEL_DATASET="$(terraform -chdir="$HERE" output -raw dataset)" "$PYTHON" -m deploy.gcp.tables
+  terraform -chdir="$HERE" output -raw what_next
+}
+
+down() {
+  refuse_what_is_missing destroy
+  "$PYTHON" -m deploy.gcp.package --out build/gcp >/dev/null
+  name_image
+  make_state_bucket
+  # It refuses whatever is protected: deletion_protection in variables.tf.
+  run_terraform destroy "$APPROVE"
+  echo "The bucket gs://$STATE stays, with Terraform's state. Delete it when nothing is left that it tells of."
+}
+
+case "${1:-}" in
+  up | down) "$1" ;;
+  *) stop "deploy.sh up, or deploy.sh down." ;;
+esac
