@@ -88,7 +88,8 @@ class Standing:
             if decision.verdict == ROLLBACK:
                 place = served.index(decision.champion) + 1 if decision.champion in served else len(served) - 1
                 out |= set(served[place:])
-                del served[place:]
+                # Who has served twice is gone from both places: nothing leads back to what was taken out.
+                served = [each for each in served[:place] if each not in out]
             if decision.champion not in served[-1:]:
                 served.append(decision.champion)
             out.discard(decision.champion)

@@ -119,6 +119,8 @@ def test_who_has_stopped_what_goes_on_by_itself(said: Sequence[Said], is_paused:
         # A person has put it back since.
         ([(PROMOTE, 1), (PROMOTE, 2), (ROLLBACK, 1), (BY_HAND, 2)], 2, 1, set()),
         ([(PROMOTE, 1), (PROMOTE, 2), (ROLLBACK, 1), (PROMOTE, 3)], 3, 1, {2}),
+        # What has served twice, and was taken out, is nothing to go back to.
+        ([(PROMOTE, 1), (PROMOTE, 2), (PROMOTE, 1), (ROLLBACK, 2)], 2, None, {1}),
         # To one that has never served: only the champion is taken out.
         ([(PROMOTE, 1), (PROMOTE, 2), (ROLLBACK, 4)], 4, 1, {2}),
     ],
