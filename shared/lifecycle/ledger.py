@@ -100,7 +100,8 @@ class Ledger:
 
     def unbegun(self, step: str, event: Event) -> Event:
         """The event in the first epoch in which nobody has begun the work: so that it is done again."""
-        while self._claims(folder_of(step, event)):
+        # Not only claims: they may have been tidied away, and what is done stays done.
+        while self._storage.names(self._bucket, f"{folder_of(step, event)}/"):
             event = replace(event, epoch=event.epoch + 1)
         return event
 

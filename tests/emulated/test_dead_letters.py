@@ -14,7 +14,7 @@ from shared.adapters.storage import Storage
 from shared.errors import PassingError, TidewheelError
 from shared.lifecycle.dead_letters import NOTHING, diagnose, topic_of
 from shared.lifecycle.events import TrainingRequested
-from shared.lifecycle.ledger import Ledger
+from shared.lifecycle.ledger import Ledger, folder_of
 from shared.lifecycle.services import Services
 from tests.emulated import laptop, pubsub_servers
 from tests.emulated.endpoint import Endpoint
@@ -152,6 +152,9 @@ def test_the_next_epoch_is_the_first_that_nobody_has_begun(storage: Storage) -> 
     assert ledger.last_error("train", event) is None
     with pytest.raises(PassingError):
         ledger.run("train", ledger.unbegun("train", event), lambda: _raise("no"), lambda _: None)
+    assert ledger.unbegun("train", event).epoch == 2
+    # A claim that somebody has tidied away is no licence to begin where all is done.
+    storage.delete(SETTINGS.state_bucket, f"{folder_of('train', event)}/claim-1")
     assert ledger.unbegun("train", event).epoch == 2
 
 
