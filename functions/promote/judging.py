@@ -57,15 +57,16 @@ def _evidence(
 ) -> Evidence:
     """What was measured, at a level that accounts for what was tried before.
 
-    Each look at the same challenger spends half of what is left of the policy's level, and each other try on the same
-    rows a share: together they are wrong no more often than the policy says (Bonferroni's inequality).
+    Each look at the same challenger spends half of what is left of the policy's level. Of the tries on the same rows the
+    first gets all of that, and the others together as much again, as 1/2 + 1/6 + 1/12 + ... is 1: that any first look
+    at them is wrong is no likelier than the policy says, however many there are (Bonferroni's inequality).
     """
     looks, tries = standing.looks(version.version), standing.tries(version.version, about.holdout)
     rival = standing.champion
     return evidence_of(
         metrics,
         rival,
-        level=spec.policy.level / 2 ** (looks + 1) / (tries + 1),
+        level=spec.policy.level / 2 ** (looks + 1) / max(1, tries * (tries + 1)),
         drops=about.drops,
         news=about.news.get(str(rival), []),
         odd=about.odd,

@@ -80,10 +80,20 @@ def _on_the_whole(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict | N
     if few := _too_few(spec, whole):
         return Verdict(NOT_ENOUGH, f"{told}; {few}.")
     if whole.gain <= 0:
-        return Verdict(KEEP, f"{told}: it is not better.")
+        return _not_better(spec, evidence, told)
     if whole.bounds(evidence.level)[0] > least * _reach(spec.metric, whole):
         return None
     return Verdict(NOT_ENOUGH, f"{told}: that may be chance{_wanted(least)}.")
+
+
+def _not_better(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict:
+    """Kept, unless the newest drop speaks for it: if the world has changed there, the drops before are of another one."""
+    newest = evidence.parts.get(f"{DROP}1")
+    is_news = bool(evidence.drops) and evidence.drops[0] in evidence.news
+    if not (is_news and newest and newest.is_known and tells(spec, newest) and newest.bounds(evidence.level)[0] > 0):
+        return Verdict(KEEP, f"{told}: it is not better.")
+    better = f"it is better on {evidence.drops[0]}, the newest drop ({_detail(spec, newest)})"
+    return Verdict(NOT_ENOUGH, f"{told}; but {better}, which it was trained on. It waits for the next drop.")
 
 
 def _beyond_the_whole(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict:
