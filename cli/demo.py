@@ -64,6 +64,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show it all on a fresh stack: four months of flights. What an earlier stack here has kept is forgotten."""
+    place.refuse_cloud("demo")
     summary = Summary()
     with demo_stack.fresh(keep=keep), TemporaryDirectory() as folder:
         services = place.services()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import arguments, say, show_json, show_table
+from cli.place import refuse_cloud
 
 if TYPE_CHECKING:
     from deploy.local.faults.report import Outcome
@@ -35,6 +36,7 @@ def faults(
     if as_list:
         _list(wanted, as_json=as_json)
         return
+    refuse_cloud("faults")
     with TemporaryDirectory(prefix="tidewheel-faults-") as folder:
         mine = Lab(Path(folder) / "home", seed, rate_limit=rate_limit, away_seconds=away_seconds)
         outcomes = lab.run(mine, only=only or [], say=say)

@@ -26,6 +26,20 @@ def is_laptop() -> bool:
     return os.environ.get("GOOGLE_CLOUD_PROJECT", "") in ("", PROJECT)
 
 
+def refuse_cloud(command: str) -> None:
+    """Say of a command that it is for the laptop's stack, where the environment names a project.
+
+    Raises:
+        TidewheelError: it does.
+    """
+    if not is_laptop():
+        project = os.environ["GOOGLE_CLOUD_PROJECT"]
+        raise TidewheelError(
+            f'"tidewheel {command}" is for the laptop, and this environment is about the project {project}.',
+            "Unset GOOGLE_CLOUD_PROJECT for the laptop's stack.",
+        )
+
+
 def enter() -> None:
     """Make sure that the clients will find their servers.
 

@@ -10,6 +10,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from cli.cloud import authorization
 from shared.contract.spec import FLOAT64, INT64, ModelSpec
 from shared.errors import TidewheelError
 
@@ -44,7 +45,7 @@ def predict(
 
 
 def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **authorization(url)}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="POST")
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.output import WrongArgument, say, show_json, show_table
-from cli.place import HOME, home
+from cli.place import HOME, home, refuse_cloud
 
 PAGES = {
     "mlflow": "experiments and versions, in a browser",
@@ -27,6 +27,7 @@ def up(
     pubsub: Annotated[str, typer.Option(help="Whose Pub/Sub: tidewheel, or google where gcloud has it.")] = "tidewheel",
 ) -> None:
     """Start the laptop's stack, until Ctrl-C or --detach. What it keeps is in .tidewheel/."""
+    refuse_cloud("up")
     from deploy.local import stack
 
     ports = _ports(port or [])
@@ -42,6 +43,7 @@ def up(
 
 def down() -> None:
     """Stop the laptop's stack. What it knows is kept for the next start."""
+    refuse_cloud("down")
     from deploy.local import stack
 
     stopped = stack.down(home())
@@ -50,6 +52,7 @@ def down() -> None:
 
 def env(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """Print what a shell has to export so that any official client talks to the stack."""
+    refuse_cloud("env")
     from deploy.local import stack
 
     variables = stack.stack_env(home()) | {HOME: str(home())}

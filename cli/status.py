@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from cli import place
+from cli import cloud, place
 from cli.output import say, show_json, show_table, visible
 from shared.contract import catalog
 from shared.errors import PassingError, TidewheelError
@@ -26,6 +26,7 @@ _OF_A_PAUSE = ("number", "who", "why", "at")
 _OF_A_PART = ("name", "kind", "state", "restarts", "port", "pid", "memory_mb")
 UNKNOWN: Any = object()
 NOT_KNOWN = "not known"
+IN_CLOUD = "Google Cloud"
 Report = dict[str, Any]
 T = TypeVar("T")
 
@@ -45,12 +46,22 @@ def report_now() -> Report:
     if place.is_laptop():
         _add_stack(report)
     else:
-        report["stack"] = "Google Cloud"
+        report["stack"] = IN_CLOUD
     if report["stack"] == "down" and not _is_reachable(report):
         report["models"] = {name: {"champion": None, "versions": []} for name in catalog.known_models()}
         return report
-    _add_lifecycle(report, place.services())
+    services = place.services()
+    if report["stack"] == IN_CLOUD:
+        _add_cloud(report, services)
+    _add_lifecycle(report, services)
     return report
+
+
+def _add_cloud(report: Report, services: Services) -> None:
+    try:
+        report["parts"] = cloud.parts(services)
+    except Exception as error:  # noqa: BLE001  # Whatever is wrong with the machines, the rest is reported.
+        report["notes"].append(f"the parts cannot be listed: {_short(error)}")
 
 
 def _add_stack(report: Report) -> None:
@@ -204,11 +215,14 @@ def _show(report: Report) -> None:
 
 
 def _show_parts(report: Report) -> None:
+    if report["stack"] == IN_CLOUD:
+        rows = [(each["name"], each["kind"], each["state"]) for each in report["parts"]]
+        return show_table("On Google Cloud", ("name", "kind", "state"), rows)
     # A port is a name, and takes no commas.
     parts = [{**each, "port": str(each["port"] or "-"), "pid": str(each["pid"] or "-")} for each in report["parts"]]
     total = sum(each["memory_mb"] for each in parts)
     title = f"The stack is {report['stack']}; {total:,.0f} MB"
-    show_table(title, _OF_A_PART, [[each[name] for name in _OF_A_PART] for each in parts])
+    return show_table(title, _OF_A_PART, [[each[name] for name in _OF_A_PART] for each in parts])
 
 
 def _show_models(models: dict[str, Report]) -> None:

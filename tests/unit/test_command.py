@@ -168,6 +168,19 @@ def test_without_a_stack_its_status_is_told_all_the_same(run: Callable[..., Resu
     assert run("status").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["up", "down", "env", "demo", "faults"])
+def test_what_is_for_the_laptop_says_so_where_a_project_is_named(
+    name: str, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "waves")
+    refused(run(name), f'"tidewheel {name}" is for the laptop', "the project waves", code=1)
+
+
+def test_a_functions_log_is_where_google_keeps_it(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "waves")
+    refused(run("logs", "launch_training"), "Cloud Logging", "gcloud functions logs read launch-training", code=1)
+
+
 def test_down_is_content_when_nothing_runs(run: Callable[..., Result]) -> None:
     assert run("down").exit_code == 0
 
