@@ -68,7 +68,7 @@ $(STAMP): requirements.txt pyproject.toml
 # checkov in an environment of its own, and the google provider's schema, out of a package that is not installed.
 $(SCHEMA): deploy/gcp/checks/requirements-checkov.txt deploy/gcp/checks/requirements-provider.txt deploy/gcp/checks/distil.py | $(STAMP)
 	test -x $(CHECKS)/bin/python || $(PYTHON) -m venv $(CHECKS)
-	$(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r deploy/gcp/checks/requirements-checkov.txt
+	$(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r deploy/gcp/checks/requirements-checkov.txt
 	rm -rf $(CHECKS)/provider
 	$(CHECKS)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(CHECKS)/provider \
 	  -r deploy/gcp/checks/requirements-provider.txt

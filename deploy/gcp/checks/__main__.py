@@ -18,7 +18,12 @@ FOLDER = Path(__file__).resolve().parents[1]
 def check(folder: Path, known: Schema) -> Iterator[Finding]:
     """Everything that the checks find in a folder's files."""
     plan = Plan.of(folder)
-    yield from schema.check(plan, known)
+    refused = list(schema.check_arguments(plan, known))
+    yield from refused
+    if refused:
+        # What lacks something, or has it elsewhere, cannot be asked what it says.
+        return
+    yield from schema.check_references(plan, known)
     yield from delivery.check(plan)
     yield from services.check(plan)
     yield from grants.check(plan)

@@ -104,7 +104,8 @@ def _check_log_table(plan: Plan) -> Iterator[Finding]:
         yield Finding(check=CHECK, where="deploy/gcp", what=f"there is no table {LOG_TABLE}, which subscriptions want")
         return
     table = tables[LOG_TABLE]
-    columns = [(each["name"], each["type"], each["mode"] == "REQUIRED") for each in json.loads(table.get("schema"))]
+    written = json.loads(table.get("schema") or "[]")
+    columns = [(each["name"], each["type"], each.get("mode") == "REQUIRED") for each in written]
     if columns != LOG:
         yield _finding(table, f"{LOG_TABLE} has the columns {columns}, but the code's are {LOG}")
     if table.get("time_partitioning.field") != "publish_time":

@@ -72,7 +72,7 @@ _OF_WHOLES: dict[str, Callable[..., Any]] = {
     "contains": lambda items, item: item in items,
     "endswith": str.endswith,
     "jsondecode": json.loads,
-    "jsonencode": lambda value: json.dumps(value, separators=(",", ":")),
+    "jsonencode": lambda value: json.dumps(value, separators=(",", ":"), sort_keys=True),
     "regex": _matches,
     "replace": str.replace,
     "setproduct": lambda *sets: [list(each) for each in product(*map(_in_order, sets))],

@@ -61,7 +61,7 @@ def _check_bucket(bucket: Instance, name: str) -> Iterator[Finding]:
 
 def _check_alerts(plan: Plan) -> Iterator[Finding]:
     policies = plan.of_type("google_monitoring_alert_policy")
-    filters = " ".join(plan.known(each.get("conditions.condition_threshold.filter")) for each in policies)
+    filters = " ".join(str(plan.known(each.get("conditions.condition_threshold.filter"))) for each in policies)
     for name in ALERTED:
         if f'"{name}"' not in filters:
             yield Finding(check=CHECK, where="deploy/gcp", what=f"nobody is told of {name}")

@@ -64,13 +64,18 @@ class Schema:
         return set(self.raw[mode][kind]["exports"]) if kind in self.raw.get(mode, {}) else set()
 
 
-def check(plan: Plan, schema: Schema) -> Iterator[Finding]:
+def check_arguments(plan: Plan, schema: Schema) -> Iterator[Finding]:
     """What the files say that the provider does not know, or lack that it wants."""
     for block in plan.blocks:
         if block.kind in MODES:
             yield from _check_resource(block, schema)
     for instance in plan.instances.values():
         yield from _check_values(instance, schema)
+
+
+def check_references(plan: Plan, schema: Schema) -> Iterator[Finding]:
+    """What refers to nothing, or to what the provider does not tell."""
+    for instance in plan.instances.values():
         for path in sorted(instance.needs):
             yield from _check_reference(path, instance.where, plan, schema)
     for name, output in plan.outputs.items():

@@ -10,6 +10,7 @@ from deploy.gcp.checks import code
 from deploy.gcp.checks.findings import Finding
 from deploy.gcp.checks.plan import Instance, Plan
 from deploy.local import provision
+from shared.errors import PermanentError
 from shared.lifecycle.events import CONSUMERS
 from shared.settings import Settings
 
@@ -65,7 +66,7 @@ def _check_function(plan: Plan, function: Instance, name: str) -> Iterator[Findi
     for path, value in wanted.items():
         if str(function.get(path)) != value:
             yield _finding(function, f"{name}: {path} is {function.get(path)}, and should be {value}")
-    timeout = function.get("service_config.timeout_seconds")
+    timeout = function.get("service_config.timeout_seconds") or 60
     if name in CONSUMERS.values() and not timeout < provision.ACK_DEADLINE_SECONDS:
         what = f"{name} may take {timeout} s, and its message comes again after {provision.ACK_DEADLINE_SECONDS}"
         yield _finding(function, what)
@@ -93,7 +94,11 @@ def _compare(instance: Instance, name: str, wanted: set[str], there: set[str]) -
 def _check_names(plan: Plan, instance: Instance, name: str, environment: Mapping[str, Any]) -> Iterator[Finding]:
     """With what it is told, the code has to come to the names of what is made here, and to its own usual ones."""
     known = {variable: str(plan.known(value)) for variable, value in environment.items()}
-    told = Settings.from_env({**known, "GOOGLE_CLOUD_PROJECT": known.get("GOOGLE_CLOUD_PROJECT", "nothing")})
+    try:
+        told = Settings.from_env(known)
+    except PermanentError as error:
+        yield _finding(instance, f"{name} could not start: {error}")
+        return
     usual = Settings.from_env({"GOOGLE_CLOUD_PROJECT": plan.given["project"]})
     buckets = {plan.known(each.get("name")) for each in plan.of_type("google_storage_bucket")}
     for setting in ("project", "dataset", "landing_bucket", "quarantine_bucket", "state_bucket"):
@@ -141,8 +146,7 @@ def _check_mlflow(plan: Plan) -> Iterator[Finding]:
     if service is None:
         yield Finding(check=CHECK, where="deploy/gcp", what="there is no MLflow server")
         return
-    container = service.get("template.containers")[0]
-    told = {each["name"]: each for each in container.get("env", [])}
+    told = {each["name"]: each for each in service.get("template.containers.env") or []}
     yield from _compare(service, "MLflow", {*NEEDED, "MLFLOW_UPGRADE_DATABASE"}, set(told))
     password = told.get("MLFLOW_DATABASE_PASSWORD", {})
     if "value" in password or not password.get("value_source"):
