@@ -32,9 +32,21 @@ MOST_OLDER_ROWS = 100_000
 class Rivals:
     """The champion and a pending challenger: those that can be loaded, with their drops, and why another cannot."""
 
+    champion: int | None
     loaded: Mapping[int, Loaded]
     drops: Mapping[int, Collection[str]]
     faults: Mapping[int, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """The rows to judge on, and of which drops they are; `among` those of which a key's newest row was taken."""
+
+    accounts: list[Account]
+    newest: list[Account]
+    older: list[Account]
+    rows: Rows
+    among: list[str]
 
 
 def compare(
@@ -43,8 +55,12 @@ def compare(
     """Score the challenger, its baseline and its rivals on the same held-out rows."""
     from shared.evaluation.judging import OVERLAP, Rival, judged_metrics
 
-    newest, rows, among = _rows(spec, event, data, services)
-    rivals, odd = _rivals(event.model, services), _odd(spec, data, services)
+    held_out, rivals, odd = (
+        _rows(spec, event, data, services),
+        _rivals(event.model, services),
+        _odd(spec, data, services),
+    )
+    newest, rows = held_out.newest, held_out.rows
     about = judged_on(newest, set(data.drop_names), rivals.drops, odd=odd, faults=rivals.faults)
     against = {
         version: Rival(pipeline=loaded.pipeline, news=about.news[str(version)])
@@ -54,7 +70,18 @@ def compare(
     # As Python's own strings, which are found seven times faster than Arrow's.
     metrics[OVERLAP] = float(rows.judged["_row_key"].astype(object).isin(fitted.keys.astype(object)).sum())
     _tell(spec, metrics, about)
-    return Compared(metrics=metrics, judged=about, drops=[each.drop for each in newest], among=among)
+    return Compared(
+        metrics=metrics,
+        judged=about,
+        accounts=held_out.accounts,
+        newest=newest,
+        older=held_out.older,
+        among=held_out.among,
+        champion=rivals.champion,
+        rows=rows.judged,
+        rivals={version: loaded.pipeline for version, loaded in rivals.loaded.items()},
+        news={version: holdout.news(newest, set(data.drop_names), drops) for version, drops in rivals.drops.items()},
+    )
 
 
 def _rivals(model: str, services: Services) -> Rivals:
@@ -67,7 +94,7 @@ def _rivals(model: str, services: Services) -> Rivals:
         except PermanentError as error:
             log.warning("Version %d cannot be scored: %s", number, error)
             faults[number] = str(error)
-    return Rivals(loaded=loaded, drops=drops, faults=faults)
+    return Rivals(champion=standing.champion, loaded=loaded, drops=drops, faults=faults)
 
 
 def _loaded(model: str, number: int, services: Services) -> tuple[Loaded, Collection[str]]:
@@ -75,13 +102,8 @@ def _loaded(model: str, number: int, services: Services) -> tuple[Loaded, Collec
     return services.registry.load(model, number), services.registry.drops([version])[0]
 
 
-def _rows(
-    spec: ModelSpec, event: TrainingRequested, data: DataVersion, services: Services
-) -> tuple[list[Account], Rows, list[str]]:
-    """The held-out rows of the newest drops, by data time; a window of old rows is judged on today's, too.
-
-    And among which drops the newest row of each key was looked for.
-    """
+def _rows(spec: ModelSpec, event: TrainingRequested, data: DataVersion, services: Services) -> HeldOut:
+    """The held-out rows of the newest drops, by data time; a window of old rows is judged on today's, too."""
     from shared.evaluation.judging import Rows
 
     if event.window:
@@ -89,14 +111,16 @@ def _rows(
     there, accounts = set(data.drops), services.warehouse.accounts(event.model)
     accounts = [each for each in accounts if (each.drop, each.generation) in there]
     newest = holdout.judged(spec, accounts)
-    before = [each.drop for each in holdout.older(spec, accounts, newest)]
+    before = holdout.older(spec, accounts, newest)
     names = [each.drop for each in newest]
     judged = services.warehouse.read_training(data, spec, held_out=True, drops=names)
     older = None
     if before:
-        older = services.warehouse.read_training(data, spec, held_out=True, drops=before, most_rows=MOST_OLDER_ROWS)
+        drops = [each.drop for each in before]
+        older = services.warehouse.read_training(data, spec, held_out=True, drops=drops, most_rows=MOST_OLDER_ROWS)
     log.info("Read %d held-out rows of %s", len(judged), ", ".join(names))
-    return newest, Rows(judged=judged, drops=names[: holdout.MOST_NAMED], older=older), data.drop_names
+    rows = Rows(judged=judged, drops=names[: holdout.MOST_NAMED], older=older)
+    return HeldOut(accounts=accounts, newest=newest, older=before, rows=rows, among=data.drop_names)
 
 
 def _odd(spec: ModelSpec, data: DataVersion, services: Services) -> dict[str, str]:

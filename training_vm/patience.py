@@ -18,6 +18,10 @@ LONGEST_PAUSE_SECONDS = 10.0
 T = TypeVar("T")
 
 
+class DeadlineOver(PermanentError):
+    """The training has taken longer than it may."""
+
+
 def patiently(
     ask: Callable[[], T], *, seconds: float = PATIENCE_SECONDS, sleep: Callable[[float], None] = time.sleep
 ) -> T:
@@ -46,7 +50,7 @@ def deadline(seconds: float) -> Iterator[None]:
     """Stop what is inside after that time, wherever it is; outside of the main thread there is no such power.
 
     Raises:
-        PermanentError: the time is over.
+        DeadlineOver: the time is over.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -61,7 +65,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def _stop(seconds: float) -> Any:
-    raise PermanentError(
+    raise DeadlineOver(
         f"the training was stopped after {seconds:g} s, which is its deadline.",
         "Ask for fewer rows, or raise TIDEWHEEL_TRAINING_DEADLINE_SECONDS.",
     )

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-    from shared.adapters.warehouse import DataVersion
+    from shared.adapters.warehouse import Account, DataVersion
+    from shared.evaluation.scores import Predictor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +35,28 @@ class Fitted:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """The challenger beside its rivals: the numbers, and on which drops; `among` all whose rows were known then."""
+    """The challenger beside its rivals: the numbers, and on which drops; `among` all whose rows were known then.
+
+    Attributes:
+        accounts: of all drops that were known, newest data first; `newest` are those judged, `older` those before.
+        rows: those judged, and `rivals` the pipelines that were compared on them, by their versions.
+        news: of each rival all drops judged that only the challenger has learned from.
+    """
 
     metrics: Mapping[str, float]
     judged: Judged
-    drops: Sequence[str]
+    accounts: Sequence[Account]
+    newest: Sequence[Account]
+    older: Sequence[Account]
     among: Sequence[str]
+    champion: int | None
+    rows: pd.DataFrame
+    rivals: Mapping[int, Predictor]
+    news: Mapping[int, Sequence[str]]
+
+    @property
+    def drops(self) -> list[str]:
+        return [account.drop for account in self.newest]
 
 
 @dataclass(frozen=True, kw_only=True)

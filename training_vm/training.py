@@ -20,6 +20,7 @@ from training_vm.comparing import compare
 from training_vm.fitting import fit
 from training_vm.patience import patiently
 from training_vm.record import Training
+from training_vm.reporting import report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +102,7 @@ def _keep(training: Training, pipeline: Pipeline, rows: pd.DataFrame, services: 
     patiently(lambda: registry.log_json(run, "environment", record.environment()))
     version = patiently(lambda: registry.register(spec.name, spec, run, pipeline, sample, profile=kept, tags=tags))
     crash.point("train.registered")
+    report(training, pipeline, version, run, services)
     patiently(lambda: registry.finish(run))
     crash.point("train.finished")
     log.info("Logged and registered in %.2f s", time.monotonic() - begun)

@@ -81,6 +81,11 @@ class Runs(Client):
         with passing():
             self.client.log_dict(run, obj, name if name.endswith(".json") else f"{name}.json")
 
+    def log_text(self, run: str, name: str, text: str) -> None:
+        """Keep a text as a file beside the run; a page is shown by MLflow's own."""
+        with passing():
+            self.client.log_text(run, text, name)
+
     def log_data(self, run: str, version: Mapping[str, Any]) -> None:
         """Say which rows a run learned from: as a JSON file, and as the data set that MLflow's page shows."""
         from mlflow.entities import Dataset, DatasetInput

@@ -68,15 +68,20 @@ def judged_on(
     """
     drops = [account.drop for account in accounts]
     named = "\n".join(sorted(f"{account.drop}#{account.generation}" for account in accounts))
-    news = {str(rival): [drop for drop in drops if drop in mine and drop not in seen] for rival, seen in theirs.items()}
+    own = {str(rival): news(accounts, mine, seen) for rival, seen in theirs.items()}
     return Judged(
         holdout=hashlib.sha256(named.encode()).hexdigest()[:16],
         drops=drops[:MOST_NAMED],
         generations=[account.generation for account in accounts[:MOST_NAMED]],
         odd={drop: why[:300] for drop, why in list(odd.items())[:MOST_NAMED]},
-        news={rival: drops[:MOST_NAMED] for rival, drops in news.items()},
+        news={rival: drops[:MOST_NAMED] for rival, drops in own.items()},
         faults={str(rival): fault[:500] for rival, fault in (faults or {}).items()},
     )
+
+
+def news(accounts: Sequence[Account], mine: Collection[str], theirs: Collection[str]) -> list[str]:
+    """The drops that only one of two versions has learned from."""
+    return [account.drop for account in accounts if account.drop in mine and account.drop not in theirs]
 
 
 def judged(spec: ModelSpec, accounts: Sequence[Account]) -> list[Account]:

@@ -26,6 +26,7 @@ from shared.lifecycle.holdout import JUDGED_ON, Judged
 from shared.lifecycle.messages import to_dict
 from shared.lifecycle.services import Services
 from tests.emulated.project import Project
+from training_vm.patience import DeadlineOver
 from training_vm.worker import Worker
 
 pytest_plugins = ["tests.emulated.project_fixtures"]
@@ -161,6 +162,54 @@ def test_the_champion_is_scored_on_the_same_rows(services: Listening) -> None:
     assert metrics[f"{rival}/all/gain"] == metrics[f"{rival}/all/error"] == 0 and metrics[f"{rival}/all/groups"] == DAYS
     assert metrics[f"{rival}/slice_late/rows"] > 0 and metrics[f"{rival}/drop_2/rows"] > 0
     assert metrics["vs_baseline/all/gain"] > 0 == metrics["overlap_rows"]
+
+
+def test_a_report_for_people_and_its_numbers_are_beside_the_run(services: Listening, tmp_path: Path) -> None:
+    _, champion = trained(services, params={"alpha": 1_000})
+    crown(services, champion.version)
+    try:
+        announced, version = trained(services)
+    finally:
+        crown(services, None)
+    page, numbers = (
+        Path(fetched(services, announced.run, name, tmp_path)) for name in ("report.html", "comparison.json")
+    )
+    told = json.loads(numbers.read_text())
+    assert (told["version"], told["champion"], told["metric"]["name"]) == (version.version, champion.version, "rmse")
+    assert [drop["name"] for drop in told["drops"]] == DROPS[::-1]
+    against = {str(each["rival"]): each["parts"] for each in told["comparisons"]}
+    assert against[str(champion.version)]["all"]["gain"] == version.metrics[f"vs_{champion.version}/all/gain"]
+    text = page.read_text()
+    assert f"compared with version {champion.version} on" in text and text.count("<svg") == 4
+    assert version.data_version["digest"] in text and "tidewheel.report" not in version.tags
+
+
+def test_a_report_that_fails_costs_no_version_and_the_run_says_so(
+    services: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("of a test")
+
+    monkeypatch.setattr(services.registry, "log_text", broken)
+    announced, version = trained(services)
+    assert version.counts
+    assert services.registry.client.get_run(announced.run).data.tags["tidewheel.report"] == (
+        "failed: ZeroDivisionError: of a test"
+    )
+
+
+def test_a_deadline_that_ends_in_the_report_is_no_failure_of_the_report(
+    services: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: Any) -> None:
+        raise DeadlineOver("the training was stopped, which is its deadline.")
+
+    monkeypatch.setattr(services.registry, "log_text", slow)
+    assert "stopped" in refused(services).error
+
+
+def fetched(services: Services, run: str, name: str, folder: Path) -> str:
+    return str(services.registry.client.download_artifacts(run, name, str(folder)))
 
 
 def crown(services: Services, version: int | None) -> None:
