@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # For a standard error; its own error is then 2 % (Efron and Tibshirani 1993, 6.4).
 RESAMPLES = 1_000
-# A score that is no mean over rows has to be taken again of each resample.
+# A score of which nothing more is known has to be taken again of each resample.
 RESAMPLES_OF_ROWS = 400
 # More groups than these are merged: the merged ones are as independent of each other, and memory stays bounded.
 MOST_GROUPS = 2_000
@@ -136,15 +136,22 @@ def _resampled_gains(
     metric: Metric, true: np.ndarray, mine: np.ndarray, theirs: np.ndarray, codes: np.ndarray
 ) -> np.ndarray:
     """The gain on each resample of the groups; resamples on which it is not defined are left out."""
-    if metric.losses is None:
-        gains = np.array([*_gains_of_rows(metric, true, mine, theirs, codes)])
+    if metric.losses is not None:
+        gains = _gains_of_means(metric, [np.bincount(codes, metric.losses(true, each)) for each in (mine, theirs)], codes)
+    elif metric.influences is not None:
+        # To the first order, and but for the gain on all rows, which moves no resample away from another.
+        moved = metric.influences(true, mine) - metric.influences(true, theirs)
+        gains = _weights(int(codes.max()) + 1, RESAMPLES) @ np.bincount(codes, moved) / len(true)
     else:
-        sizes = np.bincount(codes).astype(float)
-        sums = [np.bincount(codes, metric.losses(true, each)) for each in (mine, theirs)]
-        weights = _weights(len(sizes), RESAMPLES)
-        mine, theirs = (metric.of_mean(weights @ each / (weights @ sizes)) for each in sums)
-        gains = theirs - mine if metric.lower_is_better else mine - theirs
+        gains = np.array([*_gains_of_rows(metric, true, mine, theirs, codes)])
     return gains[np.isfinite(gains)]
+
+
+def _gains_of_means(metric: Metric, sums: list[np.ndarray], codes: np.ndarray) -> np.ndarray:
+    sizes = np.bincount(codes).astype(float)
+    weights = _weights(len(sizes), RESAMPLES)
+    mine, theirs = (metric.of_mean(weights @ each / (weights @ sizes)) for each in sums)
+    return theirs - mine if metric.lower_is_better else mine - theirs
 
 
 def _gains_of_rows(
