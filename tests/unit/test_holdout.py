@@ -91,16 +91,18 @@ def test_judged_and_older_never_share_a_drop_and_judged_is_never_longer_than_nee
 
 
 def test_news_are_the_drops_that_only_the_challenger_has_learned_from() -> None:
-    about = judged_on(weeks(3), {"week 2", "week 1"}, {1: {"week 1", "week 0"}, 4: {"week 2", "week 1"}}, {7: "gone"})
+    about = judged_on(
+        weeks(3), {"week 2", "week 1"}, {1: {"week 1", "week 0"}, 4: {"week 2", "week 1"}}, odd={}, faults={7: "gone"}
+    )
     assert about.drops == ["week 2", "week 1", "week 0"]
     assert about.news == {"1": ["week 2"], "4": []} and about.faults == {"7": "gone"}
 
 
 def test_the_same_drops_have_the_same_digest_and_another_generation_has_another() -> None:
-    three, turned = judged_on(weeks(3), (), {}), judged_on(weeks(3)[::-1], (), {})
-    again = judged_on([account("week 2", 15, 21, generation=2), *weeks(2)], (), {})
+    three, turned = judged_on(weeks(3), (), {}, odd={}), judged_on(weeks(3)[::-1], (), {}, odd={})
+    again = judged_on([account("week 2", 15, 21, generation=2), *weeks(2)], (), {}, odd={})
     assert three.holdout == turned.holdout != again.holdout
-    assert three.holdout != judged_on(weeks(4), (), {}).holdout
+    assert three.holdout != judged_on(weeks(4), (), {}, odd={}).holdout
 
 
 @given(
@@ -120,9 +122,9 @@ def test_no_tag_says_nothing() -> None:
     assert Judged.from_tag(None) == Judged() == Judged.from_tag("{}")
 
 
-def test_the_longest_names_fit_in_a_tag() -> None:
-    accounts = [account(f"{number}".ljust(512, "x"), 1, 31) for number in range(50)]
-    mine = {*names(accounts)}
-    about = judged_on(accounts, mine, {1_000_001: (), 1_000_002: ()})
+def test_long_names_and_reasons_fit_in_a_tag() -> None:
+    accounts = [account(f"{number}".ljust(300, "x"), 1, 31, generation=1795560699209764) for number in range(50)]
+    mine, odd = {*names(accounts)}, dict.fromkeys(names(accounts), "why " * 500)
+    about = judged_on(accounts, mine, {1_000_001: (), 1_000_002: ()}, odd=odd)
     assert len(about.drops) == MOST_NAMED and len(about.to_tag()) < MOST_LETTERS
-    assert len(judged_on(accounts, mine, {1: ()}, {2: "x" * 5_000}).to_tag()) < MOST_LETTERS
+    assert len(judged_on(accounts, mine, {1: ()}, odd=odd, faults={2: "x" * 5_000}).to_tag()) < MOST_LETTERS
