@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -56,3 +57,30 @@ def test_the_lock_of_an_owner_who_died_opens_and_a_late_release_takes_it_from_no
         slept.__exit__(None, None, None)
         with pytest.raises(PassingError), locks.hold("rows/taxi_fare", patience=-1):
             pass
+
+
+def test_a_lock_is_held_for_as_long_as_its_owner_lives(storage: Storage) -> None:
+    locks = Locks(storage, BUCKET, sleep=lambda _: time.sleep(0.01), lease_seconds=0.6)
+    with locks.hold("rows/taxi_fare"), pytest.raises(PassingError), locks.hold("rows/taxi_fare", patience=1.5):
+        pass
+    assert storage.read(BUCKET, "locks/rows/taxi_fare") is None
+
+
+def test_a_heartbeat_whose_answer_was_lost_costs_nobody_the_lock(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks = Locks(storage, BUCKET, sleep=lambda _: time.sleep(0.01), lease_seconds=0.6)
+    replace, lost = storage.replace, []
+
+    def lose_the_second(*arguments: Any, **more: Any) -> int | None:
+        generation = replace(*arguments, **more)
+        lost.append(generation)
+        if len(lost) == 2:
+            raise PassingError("the answer was lost.")
+        return generation
+
+    monkeypatch.setattr(storage, "replace", lose_the_second)
+    with locks.hold("rows/taxi_fare"):
+        time.sleep(1.5)
+    assert len(lost) > 3
+    assert storage.read(BUCKET, "locks/rows/taxi_fare") is None

@@ -12,10 +12,11 @@ from google.cloud import storage as google_storage
 
 from shared.adapters.storage import Storage
 from shared.errors import PassingError
-from shared.lifecycle.decisions import PROMOTE, Decision, Decisions
+from shared.lifecycle.decisions import Decision, Decisions
 from shared.lifecycle.desk import AGAIN, LAUNCHED, WAITING, Desk
 from shared.lifecycle.events import DropIgnored, DropReceived, Event, TrainingRequested
 from shared.lifecycle.ledger import DONE, Ledger, folder_of
+from shared.lifecycle.standing import PROMOTE
 from tests.emulated import laptop
 from tests.emulated.state_fixtures import BUCKET, SETTINGS
 
