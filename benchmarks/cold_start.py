@@ -62,14 +62,19 @@ def _cold(name: str, main: Path, env: Env) -> float:
     """Seconds from exec to the first answer."""
     port, is_http = running.free_port(), name in HTTP_FUNCTIONS | {"empty"}
     command = running.function_command(main, name, "http" if is_http else "cloudevent", port)
-    topic = next((topic for topic, function in CONSUMERS.items() if function == name), "")
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/projects/p/topics/{topic}", method="GET")
-    if topic:
-        request = urllib.request.Request(request.full_url, _push(), {"Content-Type": "application/json"}, method="POST")
+    request = request_for(name, port)
     began = time.perf_counter()
     with running.process(*command, env={**env, "WORKERS": "1", "THREADS": "4"}):
-        running.wait_until(lambda: _is_answered(request), pause_seconds=0.01)
+        running.wait_until(lambda: is_answered(request), pause_seconds=0.01)
         return time.perf_counter() - began
+
+
+def request_for(name: str, port: int) -> urllib.request.Request:
+    """What a function that listens there is sent."""
+    topic = next((topic for topic, function in CONSUMERS.items() if function == name), "")
+    url = f"http://127.0.0.1:{port}/projects/p/topics/{topic}"
+    headers = {"Content-Type": "application/json"}
+    return urllib.request.Request(url, _push(), headers, method="POST") if topic else urllib.request.Request(url)
 
 
 def _push() -> bytes:
@@ -77,7 +82,8 @@ def _push() -> bytes:
     return json.dumps({"message": message, "subscription": "projects/p/subscriptions/s"}).encode()
 
 
-def _is_answered(request: urllib.request.Request) -> bool:
+def is_answered(request: urllib.request.Request) -> bool:
+    """Whether it answers by now, if only that there is nothing."""
     try:
         urllib.request.urlopen(request, timeout=60).close()
     except urllib.error.HTTPError as answer:

@@ -17,15 +17,17 @@ from typing import Any
 import pytest
 
 from deploy.gcp.package import package
+from deploy.gcp.packaging.alone import Slice, install
 from deploy.gcp.packaging.stage import WORKER
-from deploy.local import stack
+from deploy.local import probe, stack
 from deploy.local.layout import ROOT
 from shared.lifecycle.services import Services
 from tests.e2e.laptop import Laptop
-from tests.e2e.slices import Slice, install
-from tests.e2e.test_lifecycle import FLIGHT
+from tests.emulated.laptop import free_port, wait_for
 
 DROP = "flight_delay/january.csv"
+FLIGHT: dict[str, Any] = {"time_hour": "2013-04-01T12:00:00Z", "carrier": "UA", "origin": "EWR", "dest": "IAH"}
+FLIGHT |= {"distance": 1400, "dep_delay": 30.0}
 
 
 class Deployed(Laptop):
@@ -68,9 +70,10 @@ def deployed(slices: dict[str, Slice], tmp_path_factory: pytest.TempPathFactory)
         until_end.callback(stack.down, home)
         env = stack.stack_env(home) | {"TIDEWHEEL_MACHINES_DIR": str(folder / "machines")}
         functions = [each for name, each in slices.items() if name != WORKER]
-        ports = {
-            each.name: until_end.enter_context(each.serving(env, folder / f"{each.name}.log")) for each in functions
-        }
+        ports = {each.name: free_port() for each in functions}
+        for each in functions:
+            log = folder / f"{each.name}.log"
+            _until_up(ports[each.name], until_end.enter_context(each.serving(ports[each.name], env, log)), log)
         endpoints = [f"{name}=http://127.0.0.1:{port}" for name, port in ports.items()]
         provision = [sys.executable, "-m", "deploy.local.provision", "topics", *endpoints]
         subprocess.run(provision, cwd=ROOT, env={**os.environ, **env}, check=True)
@@ -79,6 +82,14 @@ def deployed(slices: dict[str, Slice], tmp_path_factory: pytest.TempPathFactory)
         laptop = Deployed(home=home, services=Services())
         vars(laptop).update(ports=ports, machines=folder / "machines", worker=slices[WORKER], env=env)
         yield laptop
+
+
+def _until_up(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    def is_up() -> bool:
+        assert process.poll() is None, log.read_text()
+        return probe.answers(port, None)
+
+    wait_for(is_up)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Functions and a worker as they are deployed: each with its own packages and folder, and nothing of this checkout."""
+"""A function or the worker as it is deployed, to try and to measure it: its own packages, nothing of this checkout."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from deploy.gcp.packaging.pins import canonical, read_pins
-from deploy.local import probe
 from deploy.local.parts import HTTP_FUNCTIONS, MANNERS
-from tests.emulated.laptop import free_port, wait_for
 
 
 def install(slices: Sequence[Slice], pool: Path) -> None:
@@ -67,18 +65,21 @@ class Slice:
     def python(self) -> Path:
         return self.venv / "bin/python"
 
-    @contextmanager
-    def serving(self, env: Mapping[str, str], log: Path) -> Iterator[int]:
-        """The function in functions-framework, as a buildpack starts it: the port where it answers."""
-        port = free_port()
-        kind = "http" if self.name in HTTP_FUNCTIONS else "cloudevent"
+    def serve_command(self, port: int) -> list[str]:
+        """How a buildpack starts the function: in its folder."""
+        kind = "http" if self.name in HTTP_FUNCTIONS | {"empty"} else "cloudevent"
         command = [str(self.python), "-m", "functions_framework", "--source", "main.py", "--target", self.name]
-        command += ["--signature-type", kind, "--host", "127.0.0.1", "--port", str(port)]
-        with log.open("wb") as said:
-            process = subprocess.Popen(command, cwd=self.folder, env=self._env(env), stdout=said, stderr=said)
+        return [*command, "--signature-type", kind, "--host", "127.0.0.1", "--port", str(port)]
+
+    @contextmanager
+    def serving(self, port: int, env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """The function in functions-framework until the end of the block; what it says goes to a file."""
+        with log.open("ab") as said:
+            process = subprocess.Popen(
+                self.serve_command(port), cwd=self.folder, env=self._env(env), stdout=said, stderr=said
+            )
         try:
-            wait_for(lambda: probe.answers(port, None) or _refuse_end(process, log))
-            yield port
+            yield process
         finally:
             process.terminate()
             process.wait()
@@ -97,8 +98,3 @@ class Slice:
         # gunicorn puts a socket into the home.
         home = self.venv.parent
         return {"PATH": os.environ["PATH"], "HOME": str(home), "WORKERS": "1", "THREADS": "4", **manners, **env}
-
-
-def _refuse_end(process: subprocess.Popen[bytes], log: Path) -> bool:
-    assert process.poll() is None, log.read_text()
-    return False
