@@ -42,7 +42,7 @@ check: $(STAMP) $(SCHEMA) ## format, lint, import rules, types, and the deployme
 
 faults: $(STAMP) ## break a stack on purpose, in every way that the lab knows, and print which promises held
 	TIDEWHEEL_TEST_LAB=1 $(BIN)/python -m pytest -q tests/e2e/test_faults_lab.py
-	$(BIN)/tidewheel faults $(if $(SEED),--seed $(SEED))
+	$(BIN)/tidewheel faults --rate-limit $(if $(SEED),--seed $(SEED))
 
 deploy: $(STAMP) ## onto Google Cloud: PROJECT=… REGION=…, YES=1 asks nothing, PLAN=1 only says what it would do
 	deploy/gcp/deploy.sh up

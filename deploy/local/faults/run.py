@@ -38,7 +38,8 @@ def chosen(names: Iterable[str]) -> list[Fault]:
         if name not in known:
             raise TidewheelError(
                 f'no fault is called "{name}".',
-                f"Known: {', '.join(fault.name for fault in FAULTS)}, or one point alone, as in kill-train.started.",
+                f"Known: {', '.join(fault.name for fault in FAULTS)}, or one point or one phase alone, as in"
+                " kill-train.started and down-mlflow.training.",
             )
     return [known[name] for name in dict.fromkeys(wanted)] if wanted else list(FAULTS)
 
