@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli import main
+from cli.place import HOME
 from deploy.local import stack
 from shared.lifecycle.services import Services
 
 PATIENCE_SECONDS = 120.0
+# How a training's story ends.
+ENDS = ("ModelPromoted", "ModelKept", "StepFailed")
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,24 @@ class Laptop:
     def predict(self, path: str, *instances: dict[str, Any]) -> tuple[int, Any]:
         """What `predict` answers."""
         return self.post("predict", path, {"instances": list(instances)})
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command, beside the stack that it is about."""
+
+    home: Path
+
+    def __call__(self, *arguments: object, code: int = 0) -> Result:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(HOME, str(self.home))
+            result = CliRunner().invoke(main.app, [str(each) for each in arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    def json(self, *arguments: object) -> Any:
+        """What it reports."""
+        return json.loads(self(*arguments, "--json").stdout)
 
 
 def _event(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,48 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from benchmarks.taxi_drops import COLUMNS, NO_DIRT, TaxiDrop, write
-from cli import main
-from cli.place import HOME
 from shared.contract.catalog import model
 from shared.lifecycle.events import CONSUMERS, DEAD_LETTERS
-from tests.e2e.laptop import PATIENCE_SECONDS, Laptop
+from tests.e2e.laptop import PATIENCE_SECONDS, Command, Laptop
 
 MODEL = "taxi_fare"
 FIRST, SECOND, FEW = (f"{MODEL}/{name}.csv" for name in ("first", "second", "few"))
 ROWS = 1_000
 # A spreadsheet would run it, and a terminal would turn red.
 HOSTILE = "=cmd|' /C calc'!A0,-1.0,2013-01-05 10:00:00 UTC,-73.98,40.75,-73.95,40.78,\x1b[31m1"
-
-
-@dataclass(frozen=True)
-class Command:
-    """The command, beside the stack that it is about."""
-
-    home: Path
-
-    def __call__(self, *arguments: object, code: int = 0) -> Result:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv(HOME, str(self.home))
-            result = CliRunner().invoke(main.app, [str(each) for each in arguments])
-        assert result.exit_code == code, result.output
-        return result
-
-    def json(self, *arguments: object) -> Any:
-        """What it reports."""
-        return json.loads(self(*arguments, "--json").stdout)
-
-
-@pytest.fixture(scope="session")
-def tidewheel(laptop: Laptop) -> Command:
-    return Command(laptop.home)
 
 
 @pytest.fixture(scope="session")
@@ -158,6 +131,16 @@ def test_a_replay_is_another_preparation_and_evaluation(tidewheel: Command, taxi
 def test_a_drop_that_is_gone_is_not_replayed(laptop: Laptop, tidewheel: Command, taxis: Any) -> None:
     laptop.services.storage.delete(laptop.services.settings.landing_bucket, FEW)
     assert "is kept at gs://" in tidewheel("replay", FEW, code=2).stderr
+
+
+def test_a_version_is_trained_again_from_its_record_whatever_was_dropped_since(tidewheel: Command, taxis: Any) -> None:
+    again = tidewheel.json("reproduce", MODEL, 1)
+    assert again["agrees"], again
+    assert {"train_mae", "holdout_mae", "train_rows", "holdout_rows"} <= set(again["scores"])
+    assert {each["difference"] for each in again["scores"].values()} == {0.0}
+    assert again["predictions"]["rows"] == again["scores"]["holdout_rows"]["now"]
+    assert again["predictions"]["different"] == 0
+    assert again["packages"] == {}
 
 
 def bury(laptop: Laptop, data: bytes, topic: str) -> None:
