@@ -1,6 +1,6 @@
 """Where the marks of a plot are, in pixels; `pages/plots.html` draws them as SVG.
 
-matplotlib would take two hundred times as long to import as these plots take to draw: docs/decisions has the numbers.
+matplotlib takes twenty times as long, most of it to be imported, and every machine that trains would have to install it.
 """
 
 from __future__ import annotations

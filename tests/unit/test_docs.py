@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from cli.main import app
+from shared.contract.spec import Policy
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks/README.md"]
@@ -52,6 +54,20 @@ def test_every_variable_that_the_code_reads_is_explained(page: Path) -> None:
     code = "".join(file.read_text() for room in rooms for file in (ROOT / room).rglob("*.py"))
     read = set(re.findall(r"""["'](TIDEWHEEL_[A-Z_]+)["']""", code))
     assert sorted(read - set(re.findall(r"TIDEWHEEL_[A-Z_]+", page.read_text()))) == []
+
+
+def test_the_recipe_names_every_rule_of_a_policy_with_its_default() -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", (ROOT / "docs/add-a-model.md").read_text(), re.MULTILINE)
+    told = {
+        name: value
+        for names, values in rows
+        for name, value in zip(re.findall(r"`(\w+)`", names), values.split(", "), strict=False)
+    }
+    words = {"None": "none", "False": "no", "propose": '"propose"'}
+    for rule in fields(Policy):
+        default = str(rule.default)
+        said = told.get(rule.name, "nothing")
+        assert said == words[default] if default in words else float(said) == float(default), rule.name
 
 
 def test_the_recipes_model_keeps_the_contract_of_every_model(tmp_path: Path) -> None:
