@@ -84,13 +84,13 @@ def _of(report: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 def _verdict(report: dict[str, Any]) -> str:
     done = f"Version {report['version']} of {report['model']} was trained again in {report['seconds']:.1f} s"
     off = [name for name, each in _of(report) if not each["agrees"]]
-    told = f"{listed(off)} differ" if off else "its scores agree to the last digit"
+    told = f"{listed(off)} differ{'s' * (len(off) == 1)}" if off else "its scores agree to the last digit"
     predicted = report["predictions"]
-    rows = f"{predicted['rows']:,} rows"
+    of = f"predictions of {predicted['rows']:,} rows"
     if not predicted["different"]:
-        return f"{done}: {told}, and its predictions of {rows} are the same."
-    most = shown(predicted["most"])
-    return f"{done}: {told}, and {predicted['different']:,} of its predictions of {rows}, by {most} at most."
+        return f"{done}: {told}, {'but' if off else 'and'} its {of} are the same."
+    most = f"differ by up to {shown(predicted['most'])}"
+    return f"{done}: {told}, {'and' if off else 'but'} {predicted['different']:,} of its {of} {most}."
 
 
 def _others(what: str, pairs: dict[str, dict[str, Any]], same: str, more: str = "") -> str:

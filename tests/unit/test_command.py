@@ -47,7 +47,8 @@ def refused(result: Result, *words: str, code: int = 2) -> None:
 
 def test_the_command_does_what_the_issues_list() -> None:
     listed = {"up", "down", "env", "demo", "drop", "train", "publish", "timeline", "status", "logs"}
-    assert listed | {"rejects", "withdraw", "why", "replay", "dead-letters"} <= set(NAMES)
+    listed |= {"rejects", "withdraw", "why", "replay", "dead-letters"}
+    assert listed | {"rollback", "promote", "approve", "pause", "resume", "reproduce"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -142,6 +143,18 @@ def test_a_message_is_read_before_it_is_sent(run: Callable[..., Result]) -> None
     refused(run("publish", "training-requested", '{"model": "taxi_fair"}'), "taxi_fare")
     refused(run("publish", "training-requested", '{"modell": "taxi_fare"}'), "modell")
     refused(run("publish", "training-requested", '{"model": "flight_delay", "params": {"a": 1}}'), "alpha")
+
+
+def test_a_decision_by_hand_names_its_model_its_version_and_its_reason(run: Callable[..., Result]) -> None:
+    refused(run("rollback", "taxi_fair", "--reason", "bad"), "flight_delay, taxi_fare")
+    refused(run("rollback", "taxi_fare"), "--reason")
+    refused(run("rollback", "taxi_fare", "--reason", " "), "Say why")
+    refused(run("rollback", "taxi_fare", "--to", 0, "--reason", "bad"), "--to")
+    refused(run("promote", "taxi_fare", "two", "--reason", "good"), "VERSION")
+    refused(run("approve", "taxi_fare"), "VERSION")
+    refused(run("pause", "taxi_fair"), "flight_delay, taxi_fare")
+    refused(run("reproduce", "taxi_fair", 1), "flight_delay, taxi_fare")
+    refused(run("reproduce", "taxi_fare", 0), "VERSION")
 
 
 def test_a_port_is_fixed_for_a_part_that_there_is(run: Callable[..., Result]) -> None:
