@@ -38,9 +38,14 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable(Event):
-    """A message that says nothing we understand; it has no other name than its id."""
+    """A message that says nothing we understand; it has no other name than its id, which is its topic's alone."""
 
+    of_topic: str
     message: str
+
+    @property
+    def identity(self) -> str:
+        return f"{self.of_topic}/{self.message}.{self.epoch}"
 
     @property
     def subject(self) -> str:
@@ -111,7 +116,8 @@ def _step_for(event: Event, steps: Steps) -> Step:
 
 def _unreadable(message: Message) -> Unreadable:
     story = story_of(message.topic, message.data, message.attributes, message.id)
-    return Unreadable(message=first_id(message.attributes, message.id), story=story)
+    first = first_id(message.attributes, message.id)
+    return Unreadable(of_topic=message.topic, message=first, story=story)
 
 
 def _raise(error: PermanentError) -> Callable[[], Sequence[Event]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +15,8 @@ from cloudevents.http import CloudEvent
 from cli.telling import line
 from shared.errors import PermanentError
 from shared.lifecycle import edge
-from shared.lifecycle.events import CONSUMERS, EVENTS, StepFailed
-from shared.lifecycle.ledger import failure
+from shared.lifecycle.events import CONSUMERS, EVENTS, Event, StepFailed
+from shared.lifecycle.ledger import failure, folder_of
 from shared.lifecycle.messages import encode, to_dict
 from shared.lifecycle.services import Services
 from shared.lifecycle.story import RULES, Told, awaited, told
@@ -255,12 +256,21 @@ def test_a_message_that_was_refused_is_not_awaited(topic: str, text: str, attrib
 
 def refusal_of(topic: str, text: str, attributes: dict[str, str]) -> StepFailed:
     """What the function that takes the topic says of it."""
-    data = {"message": {"data": b64encode(text.encode()).decode(), "attributes": attributes, "messageId": "5"}}
-    said = CloudEvent({"type": PUBSUB, "source": f"//pubsub.googleapis.com/projects/p/topics/{topic}"}, data)
-    event, work = edge._read(edge.unwrap(said), {}, Services())
+    event, work = read(topic, text, attributes)
     with pytest.raises(PermanentError) as caught:
         work()
     return replace(failure(CONSUMERS[topic], event, caught.value), story=event.story)
+
+
+def read(topic: str, text: str, attributes: dict[str, str]) -> tuple[Event, Callable[[], object]]:
+    data = {"message": {"data": b64encode(text.encode()).decode(), "attributes": attributes, "messageId": "5"}}
+    said = CloudEvent({"type": PUBSUB, "source": f"//pubsub.googleapis.com/projects/p/topics/{topic}"}, data)
+    return edge._read(edge.unwrap(said), {}, Services())
+
+
+def test_what_nobody_can_read_is_another_piece_of_work_on_another_topic() -> None:
+    # Pub/Sub promises different ids within a topic.
+    assert len({folder_of("promote", read(topic, "{", {})[0]) for topic in CONSUMERS}) == len(CONSUMERS)
 
 
 def test_what_is_no_json_is_told_as_nothing() -> None:

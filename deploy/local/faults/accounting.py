@@ -107,7 +107,7 @@ def _folder(message: Message) -> str:
     try:
         event = decode(message.topic, message.data, message.attributes, message.id)
     except PermanentError:
-        event = Unreadable(message=first_id(message.attributes, message.id))
+        event = Unreadable(of_topic=message.topic, message=first_id(message.attributes, message.id))
     return folder_of(CONSUMERS[message.topic], event)
 
 
