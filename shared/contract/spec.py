@@ -56,6 +56,8 @@ class Column:
 class Policy:
     """When a challenger is trained, what it has to show before it serves, and who has the last word.
 
+    The newest training is too old after `max_age_days` of data time: less than a month has, so that each monthly drop
+    is learned from.
     A challenger is judged on the held-out rows of the newest `judge_drops` drops, and of as many before them as it
     takes to cover `min_groups` event days. `level` is the chance, one-sided, that one that is no better is promoted.
     Margins bound a loss on a part of the rows: relative ones as a share of what the champion lacks to a perfect score
@@ -66,7 +68,7 @@ class Policy:
     `odd_skill` than on a later drop, or a challenger's gain larger by `odd_gain_relative` than on later ones.
     """
 
-    max_age_days: float = 31
+    max_age_days: float = 27
     cooldown_minutes: float = 0
     decline_skill: float = 0.05
     decline_drops: int = 2

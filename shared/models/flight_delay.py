@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.contract.metrics import RMSE
-from shared.contract.spec import FLOAT64, INT64, STRING, TIMESTAMP, Column, ModelSpec, Policy
+from shared.contract.spec import FLOAT64, INT64, STRING, TIMESTAMP, Column, ModelSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,5 +77,4 @@ flight_delay = ModelSpec(
     preprocessing="route and local hour, one-hot encoded; numbers standardised; all in the pipeline",
     slices={"late": is_late_departure, "on_time": is_on_time_departure, "newark": is_from_newark},
     # Every monthly drop makes the champion due for a challenger, February's 28 days included.
-    policy=Policy(max_age_days=27),
 )

@@ -114,5 +114,5 @@ taxi_fare = ModelSpec(
     baseline="median",
     preprocessing="distances, airports and local time, computed in the pipeline",
     slices={"airport": is_airport, "night": is_night},
-    policy=Policy(max_age_days=31, slice_margin_relative=0.10),
+    policy=Policy(slice_margin_relative=0.10),
 )
