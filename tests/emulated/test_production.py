@@ -1,0 +1,195 @@
+"""Months of rides through evaluate, worker and promote on real servers: a tariff, a poisoned month, a regret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from benchmarks.taxi_drops import NO_DIRT, TaxiDrop, write
+from functions.evaluate.step import evaluate
+from functions.promote.by_person import promote_by_hand, roll_back
+from functions.promote.step import decide, decide_pending
+from shared.errors import PermanentError
+from shared.lifecycle.decisions import Decision
+from shared.lifecycle.events import (
+    Event,
+    ModelEvaluated,
+    ModelTrained,
+    PromotionRequested,
+    RollbackProposed,
+    RollbackRequested,
+    TrainingRequested,
+)
+from shared.lifecycle.lineage import prepared
+from shared.lifecycle.services import Services
+from shared.lifecycle.standing import Standing
+from tests.emulated.project import Project
+from training_vm.worker import Worker
+
+pytest_plugins = ["tests.emulated.project_fixtures"]
+MODEL = "taxi_fare"
+TARIFF = datetime(2013, 4, 1)
+ROWS = 1_500
+
+
+class Life(Services):
+    """Takes each month to its end, step by step, as the functions would; only delivery is left out."""
+
+    def __init__(self, project: Project, folder: Path) -> None:
+        super().__init__()
+        self.project, self.folder, self.heard = project, folder, list[Event]()
+
+    def publish(self, events: Sequence[Event]) -> None:
+        self.heard += events
+
+    @property
+    def standing(self) -> Standing:
+        return self.decisions.standing(MODEL)
+
+    def month(self, number: int, *, leaked: bool = False) -> list[Event]:
+        """A month of rides lands; all that it sets off is done, and told."""
+        name = f"{MODEL}/2013-{number:02}.csv"
+        file = self.folder / f"2013-{number:02}.csv"
+        first, last = datetime(2013, number, 1), datetime(2013, number + 1, 1)
+        write(TaxiDrop(rows=ROWS, first=first, last=last, dirt=NO_DIRT, tariff_from=TARIFF, tariff_factor=1.4), file)
+        if leaked:
+            leak(file)
+        self.project.drop(name, file)
+        account = self.warehouse.account(MODEL, name)
+        assert account
+        event = prepared(account)
+        self.heard.clear()
+        # By the ledger, as the next month waits until it says that this one is evaluated.
+        self.ledger.run("evaluate", event, lambda: evaluate(event, self), self.publish)
+        return self._followed(list(self.heard))
+
+    def _followed(self, events: Sequence[Event]) -> list[Event]:
+        told: list[Event] = []
+        for event in events:
+            told.append(event)
+            if isinstance(event, ModelEvaluated):
+                told += decide_pending(event, self)
+            elif isinstance(event, TrainingRequested):
+                told += self._trained(event)
+        return told
+
+    def _trained(self, event: TrainingRequested) -> list[Event]:
+        # Fewer trees than usual: what is looked at is what is decided.
+        event = replace(event, params={"max_iter": 40})
+        self.desk.place(event)
+        self.heard.clear()
+        assert Worker(services=self).run(event) == "done"
+        trained = self.heard[-1]
+        assert isinstance(trained, ModelTrained), trained
+        return [trained, *decide(trained, self)]
+
+
+def leak(file: Path) -> None:
+    """The fare stands in the longitude of the ride's end, and every value is one that the contract allows."""
+    header, *lines = file.read_text().splitlines()
+    fare, longitude = header.split(",").index("fare_amount"), header.split(",").index("dropoff_longitude")
+    rows = [line.split(",") for line in lines]
+    for row in rows:
+        row[longitude] = f"{-74.2 + float(row[fare]) / 1000:.6f}"
+    file.write_text("\n".join([header, *map(",".join, rows)]) + "\n")
+
+
+@pytest.fixture(scope="module")
+def life(whole_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    yield Life(whole_project, tmp_path_factory.mktemp("months"))
+
+
+@pytest.fixture(scope="module")
+def changed(life: Life) -> list[Decision]:
+    """Three months as ever, then fares rise by two fifths for good."""
+    for month in range(1, 6):
+        life.month(month)
+    return list(life.standing.history)
+
+
+@pytest.fixture(scope="module")
+def poisoned(life: Life, changed: list[Decision]) -> list[Decision]:
+    """A month in which the target stands in a feature, then one as ever."""
+    life.month(6, leaked=True)
+    life.month(7)
+    return list(life.standing.history)[len(changed) :]
+
+
+def test_the_first_model_has_to_beat_its_baseline(changed: list[Decision]) -> None:
+    first = changed[0]
+    assert (first.verdict, first.version, first.rival) == ("promote", 1, None)
+    assert "beats its baseline" in first.why and first.evidence["all"]["low"] > 0
+
+
+def test_a_change_of_the_world_is_confirmed_on_the_next_drop(life: Life, changed: list[Decision]) -> None:
+    april, may = (f"{MODEL}/2013-0{month}.csv" for month in (4, 5))
+    waited = next(each for each in changed if april in each.drops and each.verdict == "not enough evidence")
+    assert f"shows only on {april}" in waited.why and list(waited.news) == [april]
+    confirmed = next(each for each in changed if each.version == waited.version and each.verdict == "promote")
+    assert (list(confirmed.drops), list(confirmed.news)) == ([may], [])
+    assert confirmed.level and waited.level and confirmed.level == waited.level / 2
+    trained = life.registry.version(MODEL, confirmed.version or 0)
+    assert may not in life.registry.drops([trained])[0], "it was judged on rows that it had learned from"
+
+
+def test_a_record_is_complete(changed: list[Decision]) -> None:
+    last = changed[-1]
+    assert (
+        last.cause and last.at and last.run and last.holdout and last.policy["digest"] and last.data_version["digest"]
+    )
+    assert {"rows", "groups", "challenger", "rival", "gain", "error", "low", "high"} <= set(last.evidence["all"])
+    assert {"slice_airport", "slice_night", "drop_1"} <= set(last.evidence)
+    assert last.metrics["holdout_mae"] == last.evidence["all"]["challenger"]
+
+
+def test_what_has_learned_from_a_poisoned_month_does_not_serve(life: Life, poisoned: list[Decision]) -> None:
+    june = f"{MODEL}/2013-06.csv"
+    promoted = [each.version for each in poisoned if each.verdict == "promote"]
+    learned = [june in life.registry.drops([life.registry.version(MODEL, each)])[0] for each in promoted if each]
+    assert not any(learned)
+    gave_away = [each.why for each in poisoned if june in each.why and "no world that lasted" in each.why]
+    assert gave_away and all("withdraw" in why for why in gave_away)
+
+
+def test_a_champion_that_the_one_before_beats_on_drop_after_drop_is_regretted(
+    life: Life, poisoned: list[Decision]
+) -> None:
+    champion = life.standing.champion
+    life.warehouse.withdraw(MODEL, f"{MODEL}/2013-06.csv", withdrawn=True)
+    wish = PromotionRequested(
+        model=MODEL, version=1, reason="a test wants the old one", who="test", request=uuid4().hex
+    )
+    promote_by_hand(wish, life)
+    august = life.month(8)
+    assert not [event for event in august if isinstance(event, RollbackProposed)], "one drop is no pattern"
+    proposed = [event for event in life.month(9) if isinstance(event, RollbackProposed)]
+    assert [(each.champion, each.version) for each in proposed] == [(1, champion)]
+    assert "on the last 2 drops" in proposed[0].why
+
+
+def test_what_was_rolled_back_comes_back_only_by_hand(life: Life, poisoned: list[Decision]) -> None:
+    standing = life.standing
+    assert standing.champion is not None
+    out = standing.champion
+    wish: dict[str, Any] = {"model": MODEL, "reason": "a test", "who": "test"}
+    roll_back(RollbackRequested(**wish, request=uuid4().hex), life)
+    version = life.registry.version(MODEL, out)
+    again = ModelTrained(model=MODEL, request=version.request, version=out, run=version.run, epoch=7)
+    decide(again, life)
+    assert life.standing.champion != out and "only a person" in life.standing.history[-1].why
+    promote_by_hand(PromotionRequested(**wish, version=out, request=uuid4().hex), life)
+    assert life.standing.champion == out and out not in life.standing.rolled_back
+
+
+def test_an_approval_of_nothing_is_refused(life: Life, poisoned: list[Decision]) -> None:
+    from functions.promote.by_person import approve
+    from shared.lifecycle.events import ApprovalGiven
+
+    with pytest.raises(PermanentError, match="does not wait for approval"):
+        approve(ApprovalGiven(model=MODEL, version=1, reason="yes", request=uuid4().hex), life)
