@@ -53,13 +53,14 @@ class Gate:
     audience: str = ""
     let_in: list[str] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
-    revoked: set[str] = field(default_factory=set)
+    # The method of the next request whose token is taken for revoked.
+    refuse_next: str = ""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def refusal(self, header: str | None) -> int | None:
+    def refusal(self, header: str | None, method: str) -> int | None:
         """Cloud Run says 403 to nobody and 401 to a wrong token."""
         if not header:
             return 403
@@ -75,7 +76,8 @@ class Gate:
             )
         except jwt.InvalidTokenError:
             return 401
-        if token in self.revoked:
+        if method == self.refuse_next:
+            self.refuse_next = ""
             return 401
         self.let_in.append(token)
         return None
@@ -122,7 +124,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if status := self.gate.refusal(self.headers.get("Authorization")):
+        if status := self.gate.refusal(self.headers.get("Authorization"), self.command):
             self.gate.refused.append(status)
             return self._answer(
                 status, {"Content-Type": "text/html"}, b"<html>Your client does not have permission.</html>"

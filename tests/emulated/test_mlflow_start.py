@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import signal
@@ -81,6 +82,14 @@ def test_what_is_not_set_is_named(name: str) -> None:
     start.refuse_what_is_missing(WANTED)
     with pytest.raises(SystemExit, match=f"not set: {name}"):
         start.refuse_what_is_missing({**WANTED, name: ""})
+
+
+def test_the_start_command_needs_nothing_of_the_repository() -> None:
+    nodes = list(ast.walk(ast.parse(mlflow_servers.START.read_text())))
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    found |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    others = {name.partition(".")[0] for name in found} - set(sys.stdlib_module_names)
+    assert others == {"alembic", "mlflow", "sqlalchemy"}
 
 
 def test_a_server_for_any_host_or_without_a_bucket_does_not_start() -> None:
