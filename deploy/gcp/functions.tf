@@ -101,5 +101,6 @@ resource "google_cloudfunctions2_function" "functions" {
     google_project_iam_member.builder_sources,
     google_project_iam_member.components,
     google_storage_bucket_iam_member.components,
+    google_storage_bucket_iam_member.ledger_workers,
   ]
 }

@@ -36,13 +36,12 @@ locals {
       preprocess = "roles/storage.objectUser"
     }
     (local.state) = {
-      preprocess      = "roles/storage.objectUser"
-      evaluate        = "roles/storage.objectUser"
-      launch_training = "roles/storage.objectUser"
       promote         = "roles/storage.objectUser"
-      reconcile       = "roles/storage.objectUser"
-      trainer         = "roles/storage.objectUser"
+      evaluate        = "roles/storage.objectViewer"
+      launch_training = "roles/storage.objectViewer"
       predict         = "roles/storage.objectViewer"
+      reconcile       = "roles/storage.objectViewer"
+      trainer         = "roles/storage.objectViewer"
     }
     (local.artifacts) = {
       mlflow = "roles/storage.objectUser"
@@ -52,6 +51,9 @@ locals {
       builder = "roles/storage.objectViewer"
     }
   }
+
+  # Who works through the ledger writes in the state bucket, but not among the decisions: those are promote's alone.
+  ledger_workers = ["preprocess", "evaluate", "launch_training", "reconcile", "trainer"]
 
   # Component = role on the dataset. Who makes tables, be it for an extract, is an editor.
   dataset_roles = {
@@ -111,6 +113,19 @@ resource "google_storage_bucket_iam_member" "components" {
   bucket = local.buckets[each.value.bucket]
   role   = each.value.role
   member = google_service_account.components[each.value.component].member
+}
+
+resource "google_storage_bucket_iam_member" "ledger_workers" {
+  for_each = toset(local.ledger_workers)
+
+  bucket = google_storage_bucket.state.name
+  role   = "roles/storage.objectUser"
+  member = google_service_account.components[each.key].member
+
+  condition {
+    title      = "all_but_decisions"
+    expression = "!resource.name.startsWith(\"projects/_/buckets/${local.state}/objects/decisions/\")"
+  }
 }
 
 resource "google_bigquery_dataset_iam_member" "components" {

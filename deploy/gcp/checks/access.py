@@ -16,8 +16,17 @@ from shared.lifecycle.events import CONSUMERS, EVENTS, TOPICS
 
 PUBSUB, STORAGE, OPERATOR, CALLER = "Pub/Sub's agent", "Cloud Storage's agent", "an operator", "a caller of predict"
 TRAINER, MLFLOW, BUILDER = "trainer", "mlflow", "builder"
-# Conditions, by their titles.
-TRAINING_MACHINES, SOURCES_OF_FUNCTIONS = "machines_that_train", "sources_of_functions"
+TRAINING_MACHINES, SOURCES_OF_FUNCTIONS, ALL_BUT_DECISIONS = (
+    "machines_that_train",
+    "sources_of_functions",
+    "all_but_decisions",
+)
+# Conditions by their titles, and what each has to say.
+CONDITIONS = {
+    TRAINING_MACHINES: '.startsWith("train-")',
+    SOURCES_OF_FUNCTIONS: 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-',
+    ALL_BUT_DECISIONS: '!resource.name.startsWith("projects/_/buckets/{project}-state/objects/decisions/")',
+}
 # What these methods do leaves the warehouse as it is; prepare_common finds what `make deploy` has made.
 READS = {"account", "accounts", "evaluations", "log", "prepare_common", "rejects", "twin"}
 # These read tables by the Storage Read API.
@@ -119,10 +128,12 @@ def _of_component(component: str) -> Iterator[Grant]:
 
 
 def _of_buckets(component: str, used: Uses) -> Iterator[Grant]:
-    if _has_a_ledger(component):
+    if used.any("decisions.decide"):
         yield Grant(component, "roles/storage.objectUser", "bucket state")
-    elif used.any("decisions", "desk", "ledger"):
+    elif used.any("decisions"):
         yield Grant(component, "roles/storage.objectViewer", "bucket state")
+    if _has_a_ledger(component) and not used.any("decisions.decide"):
+        yield Grant(component, "roles/storage.objectUser", "bucket state", ALL_BUT_DECISIONS)
     if "landing_bucket" in used.settings:
         yield Grant(component, "roles/storage.objectViewer", "bucket landing")
     if "quarantine_bucket" in used.settings:

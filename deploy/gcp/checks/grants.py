@@ -51,6 +51,12 @@ def _refuse(instance: Instance) -> Iterator[Finding]:
         yield _finding(instance.where, what)
     if instance.get("role") in TOO_BROAD:
         yield _finding(instance.where, f"{instance.get('role')} holds far more than anything here needs")
+    if title := instance.get("condition.title"):
+        says = access.CONDITIONS.get(title, "").format(project=GIVEN["project"])
+        if not says or says not in str(instance.get("condition.expression")):
+            yield _finding(
+                instance.where, f"the condition {title} of {instance.address} does not say {says or 'what it means'}"
+            )
     if instance.get("member") in EVERYBODY:
         yield _finding(instance.where, f"{instance.address} lets {instance.get('member')} in")
 
