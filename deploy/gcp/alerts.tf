@@ -15,6 +15,7 @@ locals {
   alerts = {
     "dead letters" = {
       severity  = "ERROR"
+      by        = "resource.label.subscription_id"
       filter    = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id = \"${google_pubsub_subscription.dead_letters.name}\" AND metric.type = \"pubsub.googleapis.com/subscription/num_undelivered_messages\""
       aligner   = "ALIGN_MAX"
       threshold = 0
@@ -22,6 +23,7 @@ locals {
     }
     "a step failed" = {
       severity  = "WARNING"
+      by        = "resource.label.topic_id"
       filter    = "resource.type = \"pubsub_topic\" AND resource.labels.topic_id = \"${google_pubsub_topic.events["step-failed"].name}\" AND metric.type = \"pubsub.googleapis.com/topic/send_request_count\""
       aligner   = "ALIGN_DELTA"
       threshold = 0
@@ -29,6 +31,7 @@ locals {
     }
     "a verdict" = {
       severity  = "WARNING"
+      by        = "resource.label.topic_id"
       filter    = "resource.type = \"pubsub_topic\" AND resource.labels.topic_id = \"${google_pubsub_topic.events["model-decided"].name}\" AND metric.type = \"pubsub.googleapis.com/topic/send_request_count\""
       aligner   = "ALIGN_DELTA"
       threshold = 0
@@ -36,6 +39,7 @@ locals {
     }
     "messages wait" = {
       severity  = "ERROR"
+      by        = "resource.label.subscription_id"
       filter    = "resource.type = \"pubsub_subscription\" AND resource.labels.subscription_id != \"${google_pubsub_subscription.dead_letters.name}\" AND metric.type = \"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
       aligner   = "ALIGN_MAX"
       threshold = 1800
@@ -43,6 +47,7 @@ locals {
     }
     "predictions fail" = {
       severity  = "ERROR"
+      by        = "resource.label.service_name"
       filter    = "resource.type = \"cloud_run_revision\" AND resource.labels.service_name = \"${google_cloudfunctions2_function.functions["predict"].name}\" AND metric.type = \"run.googleapis.com/request_count\" AND metric.labels.response_code_class = \"5xx\""
       aligner   = "ALIGN_DELTA"
       threshold = 5
@@ -72,6 +77,8 @@ resource "google_monitoring_alert_policy" "alerts" {
         alignment_period     = "300s"
         per_series_aligner   = each.value.aligner
         cross_series_reducer = each.value.aligner == "ALIGN_MAX" ? "REDUCE_MAX" : "REDUCE_SUM"
+        # The mail then names which one.
+        group_by_fields = [each.value.by]
       }
     }
   }
