@@ -177,7 +177,7 @@ class RequestEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingScheduled(RequestEvent):
-    """What became of a request: launched, joined to an open one, put in line, to be asked again, or only planned."""
+    """What became of a request: launched, postponed for want of a machine, joined, in line, asked again, or planned."""
 
     topic: ClassVar[str] = "training-scheduled"
     outcome: str
@@ -403,7 +403,7 @@ class ReconcileRequested(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciled(Event):
-    """Something had got stuck, and goes on now."""
+    """Something had got stuck, and goes on now; or was orphaned, and is gone."""
 
     topic: ClassVar[str] = "reconciled"
     request: str
