@@ -51,7 +51,7 @@ run_terraform() {
 name_image() {
   "$PYTHON" -m deploy.gcp.mlflow --out build/gcp/mlflow >/dev/null
   local digest
-  digest="$(cd build/gcp/mlflow && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-16)"
+  digest="$(cd build/gcp/mlflow && find . -type f | LC_ALL=C sort | xargs cat | git hash-object --stdin | cut -c 1-16)"
   IMAGE="$REGION-docker.pkg.dev/$PROJECT/tidewheel/mlflow:$digest"
 }
 

@@ -76,3 +76,21 @@ resource "google_project_iam_member" "trainer_ends_itself" {
     expression = "resource.type == \"compute.googleapis.com/Instance\" && resource.name.extract(\"/instances/{name}\").startsWith(\"train-\")"
   }
 }
+
+# People see which machines there are: tidewheel status.
+resource "google_project_iam_custom_role" "watcher" {
+  role_id     = "tidewheelWatcher"
+  title       = "Tidewheel: lists machines"
+  description = "For operators, who see which trainings run."
+  permissions = ["compute.instances.list"]
+
+  depends_on = [google_project_service.apis]
+}
+
+resource "google_project_iam_member" "watchers" {
+  for_each = toset(var.operators)
+
+  project = var.project
+  role    = google_project_iam_custom_role.watcher.id
+  member  = each.key
+}

@@ -7,6 +7,8 @@ output "what_next" {
       export TIDEWHEEL_DATASET=${google_bigquery_dataset.tidewheel.dataset_id}
       export MLFLOW_TRACKING_URI=${local.mlflow_url}
       export MLFLOW_TRACKING_AUTH=tidewheel
+      export TIDEWHEEL_MACHINE_TEMPLATE=${google_compute_instance_template.training.id}
+      export TIDEWHEEL_ZONES=${join(",", local.zones)}
       export TIDEWHEEL_PREDICT_URL=${google_cloudfunctions2_function.functions["predict"].service_config[0].uri}
     Drop a file:    tidewheel drop FILE --model MODEL --wait
     Look around:    tidewheel status

@@ -21,7 +21,7 @@ def plan() -> Plan:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the code, which the checks look at."""
-    for folder in ("functions", "shared", "training_vm"):
+    for folder in ("cli", "functions", "shared", "training_vm"):
         shutil.copytree(code.ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "ROOT", tmp_path)
     monkeypatch.setattr(access, "ROOT", tmp_path)

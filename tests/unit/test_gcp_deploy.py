@@ -44,7 +44,7 @@ class Deployment:
             "find",
             "sort",
             "xargs",
-            "sha256sum",
+            "git",
             "cut",
             "cat",
             "sh",

@@ -28,7 +28,17 @@ CONDITIONS = {
     ALL_BUT_DECISIONS: '!resource.name.startsWith("projects/_/buckets/{project}-state/objects/decisions/")',
 }
 # What these methods do leaves the warehouse as it is; prepare_common finds what `make deploy` has made.
-READS = {"account", "accounts", "evaluations", "log", "prepare_common", "rejects", "twin"}
+READS = {
+    "account",
+    "accounts",
+    "evaluations",
+    "every_reject",
+    "log",
+    "prepare_common",
+    "reject_reasons",
+    "rejects",
+    "twin",
+}
 # These read tables by the Storage Read API.
 FETCHES = {"read_drop", "read_training"}
 # Events that a component makes to name a piece of work in the ledger, and does not publish.
@@ -88,7 +98,11 @@ def custom_roles() -> dict[str, set[str]]:
             f"nobody knows which permissions {min(unknown)} takes.", "Say so in CALLS, checks/access.py."
         )
     launcher = set[str]().union(*(CALLS[call] for call in called))
-    return {"tidewheelLauncher": launcher, "tidewheelEndsItself": {"compute.instances.delete"}}
+    return {
+        "tidewheelLauncher": launcher,
+        "tidewheelEndsItself": {"compute.instances.delete"},
+        "tidewheelWatcher": CALLS["instances.aggregated_list"],
+    }
 
 
 def publishes(component: str) -> set[str]:
@@ -173,18 +187,23 @@ def _of_machinery() -> Iterator[Grant]:
 
 
 def _of_people() -> Iterator[Grant]:
-    """What the command `tidewheel` calls for whoever types it."""
+    """What the command `tidewheel` calls for whoever types it, and what people look at besides."""
+    used = uses("operator")
     # Whatever something reacts to: requests, a replay, and dead letters that are sent again.
     yield from (Grant(OPERATOR, "roles/pubsub.publisher", f"topic {topic}") for topic in TOPICS if topic in CONSUMERS)
-    yield Grant(OPERATOR, "roles/pubsub.subscriber", "subscription dead-letters")
-    yield Grant(OPERATOR, "roles/storage.objectUser", "bucket landing")
-    yield Grant(OPERATOR, "roles/storage.objectViewer", "bucket quarantine")
-    yield Grant(OPERATOR, "roles/storage.objectViewer", "bucket state")
-    yield Grant(OPERATOR, "roles/bigquery.dataViewer", "dataset")
-    yield from (
-        Grant(OPERATOR, role, "project")
-        for role in ("roles/bigquery.jobUser", "roles/logging.viewer", "roles/monitoring.viewer")
-    )
-    yield Grant(OPERATOR, "roles/run.invoker", "service mlflow")
+    yield from _of_warehouse(OPERATOR, used)
+    if used.any("dead_letters"):
+        yield Grant(OPERATOR, "roles/pubsub.subscriber", "subscription dead-letters")
+    if used.any("storage.put"):
+        yield Grant(OPERATOR, "roles/storage.objectUser", "bucket landing")
+    if "quarantine_bucket" in used.settings:
+        yield Grant(OPERATOR, "roles/storage.objectViewer", "bucket quarantine")
+    if used.any("decisions", "desk", "ledger"):
+        yield Grant(OPERATOR, "roles/storage.objectViewer", "bucket state")
+    if used.any("registry"):
+        yield Grant(OPERATOR, "roles/run.invoker", "service mlflow")
+    if used.any("machines"):
+        yield Grant(OPERATOR, "tidewheelWatcher", "project")
+    yield from (Grant(OPERATOR, role, "project") for role in ("roles/logging.viewer", "roles/monitoring.viewer"))
     yield Grant(OPERATOR, "roles/run.invoker", "service predict")
     yield Grant(CALLER, "roles/run.invoker", "service predict")

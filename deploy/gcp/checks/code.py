@@ -15,7 +15,7 @@ from pathlib import Path
 from shared.lifecycle.events import EVENTS
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLDERS = {"trainer": "training_vm"}
+FOLDERS = {"trainer": "training_vm", "operator": "cli"}
 SHARED = "shared.lifecycle"
 # What is handed to these is a kind of event to look for, or to read.
 LOOK_ONLY = {"isinstance", "from_dict"}
@@ -50,7 +50,7 @@ def functions() -> list[str]:
 
 @cache
 def uses(component: str) -> Uses:
-    """What a function, or the trainer, uses."""
+    """What a function, the trainer, or an operator with the command uses."""
     folder = ROOT / FOLDERS.get(component, f"functions/{component}")
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in sorted(folder.glob("*.py"))]
     parts = _reached([(module, name) for module in modules for name in _parts(module)])
