@@ -100,8 +100,17 @@ class Call:
     spread: bool = False
 
     def value(self, scope: Scope) -> Any:
+        if self.name == "can":
+            return self._can(scope)
         values = [each.value(scope) for each in self.arguments]
         return call(self.name, [*values[:-1], *values[-1]] if self.spread else values)
+
+    def _can(self, scope: Scope) -> bool:
+        try:
+            self.arguments[0].value(scope)
+        except (PermanentError, ValueError):
+            return False
+        return True
 
 
 @dataclass(frozen=True)

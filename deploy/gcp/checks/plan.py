@@ -130,10 +130,13 @@ class Plan:
             raise PermanentError(
                 f"the variable {missing[0]} has no value here.", "Give it one in GIVEN, checks/plan.py."
             )
-        return {
+        values = {
             name: self.given[name] if name in self.given else each.attributes["default"].value({})
             for name, each in declared.items()
         }
+        for block in declared.values():
+            _validate(block, values)
+        return values
 
     def _instances_of(self, block: Block) -> Iterator[Instance]:
         try:
@@ -203,3 +206,10 @@ class Locals(Mapping[str, Any]):
     def __len__(self) -> int:
         """How many there are."""
         return len(self._written)
+
+
+def _validate(variable: Block, values: Mapping[str, Any]) -> None:
+    for rule in variable.inside("validation"):
+        if not rule.attributes["condition"].value({"var": values}):
+            said = rule.attributes["error_message"].value({"var": values})
+            raise PermanentError(f"{variable.where}: {variable.labels[0]}: {said}")

@@ -19,12 +19,31 @@ VERSIONED = ("landing", "state", "artifacts")
 ENDING = ("ledger/", "machines/", "logs/", f"{STAGING}/")
 ALERTED = ("dead-letters", "step-failed", "model-decided")
 APIS = "google_project_service.apis"
+# How the names of a service's resources begin.
+SERVICES = {
+    "google_artifact_registry_": "artifactregistry",
+    "google_bigquery_": "bigquery",
+    "google_billing_": "billingbudgets",
+    "google_cloud_run_": "run",
+    "google_cloud_scheduler_": "cloudscheduler",
+    "google_cloudfunctions2_": "cloudfunctions",
+    "google_compute_": "compute",
+    "google_monitoring_": "monitoring",
+    "google_project_": "cloudresourcemanager",
+    "google_pubsub_": "pubsub",
+    "google_secret_manager_": "secretmanager",
+    "google_service_account": "iam",
+    "google_service_networking_": "servicenetworking",
+    "google_sql_": "sqladmin",
+    "google_storage_": "storage",
+}
 
 
 def check(plan: Plan, schema: Schema) -> Iterator[Finding]:
     """What is open, untidy, silent, unpinned or unexplained."""
     yield from _check_buckets(plan)
     yield from _check_alerts(plan)
+    yield from _check_services(plan)
     yield from _check_order(plan)
     yield from _check_versions(plan, schema)
     yield from _check_words(plan)
@@ -74,6 +93,18 @@ def _check_alerts(plan: Plan) -> Iterator[Finding]:
         yield Finding(
             check=CHECK, where="deploy/gcp", what="no budget alert is made, though a billing account is named"
         )
+
+
+def _check_services(plan: Plan) -> Iterator[Finding]:
+    """Every resource's service is switched on."""
+    on = {str(each.get("service")) for each in plan.of_type("google_project_service")}
+    kinds = {each.type: each for each in plan.instances.values() if each.mode == "resource"}
+    for kind, instance in kinds.items():
+        wanted = next((name for begins, name in SERVICES.items() if kind.startswith(begins)), None)
+        if wanted is None and kind.startswith("google_"):
+            yield _finding(instance, f"nobody knows which service makes a {kind}: say so in SERVICES, checks/safety.py")
+        elif wanted is not None and f"{wanted}.googleapis.com" not in on:
+            yield _finding(instance, f"{wanted}.googleapis.com is not switched on, which makes a {kind}")
 
 
 def _check_order(plan: Plan) -> Iterator[Finding]:
