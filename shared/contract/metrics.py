@@ -64,9 +64,9 @@ def _auc(true: np.ndarray, probability: np.ndarray) -> float:
 
 
 def _auc_influences(true: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """How a row's share of pairs in the right order differs from all rows' (DeLong et al. 1988; by ranks, Sun and Xu 2014).
+    """How much a row's share of pairs in the right order differs from all rows' (DeLong et al. 1988).
 
-    Summed over the rows of a group they give the variance for clustered rows (Obuchowski 1997).
+    They are told by ranks (Sun and Xu 2014). Summed over the rows of a group they give the variance for clustered rows (Obuchowski 1997).
     """
     import numpy as np
     from scipy.stats import rankdata
@@ -90,6 +90,4 @@ RMSE = _averaged(
 ACCURACY = _averaged(
     "accuracy", lambda true, told: (true == told) * 1.0, lambda mean: mean, lower_is_better=False, perfect=1.0
 )
-AUC = Metric(
-    name="auc", score=_auc, lower_is_better=False, perfect=1.0, on="probability", influences=_auc_influences
-)
+AUC = Metric(name="auc", score=_auc, lower_is_better=False, perfect=1.0, on="probability", influences=_auc_influences)
