@@ -66,7 +66,8 @@ def _auc(true: np.ndarray, probability: np.ndarray) -> float:
 def _auc_influences(true: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """How much a row's share of pairs in the right order differs from all rows' (DeLong et al. 1988).
 
-    They are told by ranks (Sun and Xu 2014). Summed over the rows of a group they give the variance for clustered rows (Obuchowski 1997).
+    They are told by ranks (Sun and Xu 2014). Summed over the rows of a group they give the variance for clustered
+    rows (Obuchowski 1997).
     """
     import numpy as np
     from scipy.stats import rankdata

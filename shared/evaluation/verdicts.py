@@ -87,7 +87,7 @@ def _on_the_whole(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict | N
 
 
 def _not_better(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict:
-    """Kept, unless the newest drop speaks for it: if the world has changed there, the drops before are of another one."""
+    """Kept, unless the newest drop speaks for it: if the world has changed there, older drops are of another one."""
     newest = evidence.parts.get(f"{DROP}1")
     is_news = bool(evidence.drops) and evidence.drops[0] in evidence.news
     if not (is_news and newest and newest.is_known and tells(spec, newest) and newest.bounds(evidence.level)[0] > 0):
