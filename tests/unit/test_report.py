@@ -167,6 +167,14 @@ def test_a_part_is_called_what_the_policy_makes_of_it(name: str, measured: Part,
     assert captions.kind_of(spec_of(), name, measured) == kind
 
 
+@pytest.mark.parametrize(("overlap", "is_said"), [(0.0, True), (3.0, False), (math.nan, False), (None, False)])
+def test_that_it_was_trained_on_none_of_the_rows_is_said_where_that_is_known(
+    overlap: float | None, is_said: bool
+) -> None:
+    metrics = {**report().metrics, OVERLAP: overlap} if overlap is not None else {"holdout_rows": 5012.0}
+    assert ("It was trained on none of these rows." in render(report(metrics=metrics))) == is_said
+
+
 def test_without_a_champion_the_baseline_takes_its_place() -> None:
     page = render(report(champion=None, rivals=[], past=[]))
     assert "compared with the baseline on" in page and "champion (version" not in page
