@@ -160,8 +160,11 @@ def holds(readings: Iterable[tuple[Column, Reading]]) -> str:
 
 
 def _kept(column: Column, reading: Reading) -> str:
-    asked = [f'"__{column.name}" IS NOT NULL', reading.sound, *(limit.holds for limit in _limits(column))]
-    every = " AND ".join(each for each in asked if each != "true")
+    limits = [limit.holds for limit in _limits(column)]
+    # What is null or infinite is within no two limits.
+    is_bounded = column.type == FLOAT64 and column.min is not None and column.max is not None
+    others = [] if is_bounded else [f'"__{column.name}" IS NOT NULL', reading.sound]
+    every = " AND ".join(each for each in [*others, *limits] if each != "true")
     return f'("{column.name}" IS NULL OR COALESCE({every}, false))' if column.nullable else every
 
 

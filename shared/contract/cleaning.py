@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+# Bad rows that wait until it is said what is wrong with them.
+BAD_BYTES = 8 * 2**20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaned:
@@ -94,6 +97,7 @@ class _Cleaning:
         self._reader, self._judge, self._spec = reader, judge, spec
         self._rows, self._rejects = rows, rejects
         self._tally = Tally()
+        self._bad: list[pa.Table] = []
 
     def run(self, digest: str) -> Cleaned:
         again = self._keys_that_come_again()
@@ -116,6 +120,7 @@ class _Cleaning:
         repeats = Repeats(self._judge, self._spec)
         for block, judged in one_ahead(self._judged()):
             self._take(block, judged, again, repeats)
+        self._reject_bad()
         self._tally.duplicate = repeats.settle()
         for table in repeats.accepted():
             self._accept(table)
@@ -136,14 +141,24 @@ class _Cleaning:
         good, aside = judged.column("_ok").to_numpy(), among(judged.column("_hash"), again)
         self._tally.note_contents(judged.column("_content").to_numpy()[good])
         self._accept(judged.filter(good & ~aside) if not (good & ~aside).all() else judged)
-        if (bad := np.flatnonzero(~good & ~aside)).size:
-            self._reject(self._judge.rejects(with_raw(block, bad, self._judge)))
-        if (set_aside := np.flatnonzero(aside)).size:
-            repeats.add(with_raw(block, set_aside, self._judge))
+        if (rest := np.flatnonzero(~good | aside)).size:
+            rows = with_raw(block, rest, self._judge)
+            self._bad.append(rows.filter(~aside[rest]))
+            repeats.add(rows.filter(aside[rest]))
+        if sum(rows.nbytes for rows in self._bad) >= BAD_BYTES:
+            self._reject_bad()
 
     def _accept(self, rows: pa.Table) -> None:
         self._tally.accept(rows, self._spec)
         self._rows.write(rows)
+
+    def _reject_bad(self) -> None:
+        """Say what is wrong with the bad rows, for many at once: planning that takes DuckDB longer than doing it."""
+        import pyarrow as pa
+
+        if self._bad:
+            self._reject(self._judge.rejects(pa.concat_tables(self._bad)))
+            self._bad = []
 
     def _reject(self, rows: pa.Table) -> None:
         self._tally.reject(rows)

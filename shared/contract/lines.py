@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_LINE_BYTES = 2**20
-BLOCK_BYTES = 8 * 2**20
+BLOCK_BYTES = 16 * 2**20
+_PIECE_BYTES = 2**18
 _LF, _CR, _COMMA, _QUOTE, _ASCII = 10, 13, 44, 34, 127
 
 
@@ -33,7 +34,7 @@ def blocks(chunks: Iterator[bytes]) -> Iterator[bytes]:
         parts.append(chunk)
         size += len(chunk)
         if size >= BLOCK_BYTES:
-            whole, rest = _cut(b"".join(parts))
+            whole, rest = _cut(parts)
             yield whole
             parts, size = [rest], len(rest)
     if text := b"".join(parts):
@@ -52,11 +53,14 @@ def _first_line(chunks: Iterator[bytes]) -> tuple[bytes, bytes]:
     return line.removesuffix(b"\r"), rest
 
 
-def _cut(text: bytes) -> tuple[bytes, bytes]:
-    end = text.rfind(b"\n") + 1
-    if len(text) - end > MAX_LINE_BYTES:
+def _cut(parts: list[bytes]) -> tuple[bytes, bytes]:
+    """The whole lines of a text, and the rest; each byte is copied once, as long as its last part has a line's end."""
+    if b"\n" not in parts[-1]:
+        parts = [b"".join(parts)]
+    end = parts[-1].rfind(b"\n") + 1
+    if len(parts[-1]) - end > MAX_LINE_BYTES:
         raise Refusal(f"a line is longer than {MAX_LINE_BYTES:,} bytes.", "Write one row on each line.")
-    return text[:end], text[end:]
+    return b"".join([*parts[:-1], memoryview(parts[-1])[:end]]), parts[-1][end:]
 
 
 def is_plain(block: bytes) -> bool:
@@ -68,7 +72,12 @@ def count(block: bytes) -> int:
     """How many lines a block has; numpy counts ten times faster than `bytes.count`, which is made for rare things."""
     import numpy as np
 
-    return int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LF))
+    return sum(int(np.count_nonzero(piece == _LF)) for _, piece in _pieces(np.frombuffer(block, np.uint8)))
+
+
+def _pieces(data: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """The block in pieces with which the processor's cache has no trouble, and where each begins."""
+    return ((i, data[i : i + _PIECE_BYTES]) for i in range(0, len(data), _PIECE_BYTES))
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def bounds(data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where each line starts, and where its LF stands."""
     import numpy as np
 
-    ends = np.flatnonzero(data == _LF)
+    ends = np.concatenate([np.flatnonzero(piece == _LF) + begin for begin, piece in _pieces(data)])
     return np.concatenate([np.zeros(1, ends.dtype), ends[:-1] + 1]), ends
 
 

@@ -100,6 +100,7 @@ class Output:
             self.files[-1],
             pa.schema(list(types.items())),
             compression=_COMPRESSION,
+            write_statistics=False,
             use_dictionary=[name for name in types if name in _REPEATING],
             # The types are the warehouse's, in which there is no dictionary.
             store_schema=False,

@@ -57,7 +57,8 @@ class ParquetReader:
         for position, field in enumerate(rows.schema):
             if _is_text(field.type):
                 texts = rows.column(position).cast(pa.string())
-                texts = pc.if_else(pc.is_in(texts, nulls), pa.scalar(None, pa.string()), texts)
+                if pc.any(mean_null := pc.is_in(texts, nulls)).as_py():
+                    texts = pc.if_else(mean_null, pa.scalar(None, pa.string()), texts)
                 rows = rows.set_column(position, field.name, texts)
         return rows
 

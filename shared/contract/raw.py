@@ -39,7 +39,8 @@ def _cut_out(text: bytes, positions: np.ndarray) -> pa.Array:
     import pyarrow as pa
 
     starts, ends = bounds(np.frombuffer(text, np.uint8))
-    return pa.array([_text(text[starts[i] : ends[i]]) for i in positions], pa.string())
+    places = zip(starts[positions].tolist(), ends[positions].tolist(), strict=True)
+    return pa.array([_text(text[start:end]) for start, end in places], pa.string())
 
 
 def _text(line: bytes) -> str:

@@ -46,6 +46,8 @@ class Repeats:
 
     def add(self, rows: pa.Table) -> None:
         """Set rows aside; they have `_line` and `_raw`."""
+        if not rows.num_rows:
+            return
         self._judge.connection.register("aside", rows)
         make = "INSERT INTO repeats SELECT * FROM aside" if self._any else "CREATE TABLE repeats AS FROM aside"
         self._judge.connection.execute(make)

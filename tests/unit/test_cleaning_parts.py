@@ -22,6 +22,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1)
     monkeypatch.setattr("shared.contract.unpacking.CHUNK_BYTES", 4_000)
     monkeypatch.setattr(output, "PART_BYTES", 8_000)
+    monkeypatch.setattr("shared.contract.cleaning.BAD_BYTES", 1)
 
 
 def cleaned(folder: Path, hand_over: output.HandOver | None = None, **changes: str) -> Cleaned:
