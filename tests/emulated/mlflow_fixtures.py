@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import pytest
+import requests
 
-from tests.emulated import mlflow_servers
+from deploy.local.environment import ARTIFACTS, PROJECT
+from tests.emulated import laptop, mlflow_servers
 from tests.emulated.mlflow_servers import Starting
 from tests.emulated.postgres import Postgres, binaries, postgres
-from tests.emulated.project import Project
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +23,14 @@ def cluster() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def google(whole_project: Project) -> Mapping[str, str]:
-    """Where Google's services are, for a server."""
-    return {name: whole_project.env[name] for name in ("GOOGLE_CLOUD_PROJECT", "STORAGE_EMULATOR_HOST")}
+def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """Where Google's services are: a bucket is all that a server needs."""
+    with laptop.storage(tmp_path_factory.mktemp("storage")) as storage:
+        address = f"http://127.0.0.1:{storage.port}"
+        requests.post(
+            f"{address}/storage/v1/b?project={PROJECT}", json={"name": ARTIFACTS}, timeout=9
+        ).raise_for_status()
+        yield {"GOOGLE_CLOUD_PROJECT": PROJECT, "STORAGE_EMULATOR_HOST": address}
 
 
 @pytest.fixture(scope="session")

@@ -19,9 +19,8 @@ from shared.errors import PermanentError
 from tests.emulated import cloud_run
 from tests.emulated.cloud_run import GCLOUD, Gate, Issuer
 from tests.emulated.mlflow_servers import Starting
-from tests.emulated.project import Project
 
-pytest_plugins = ["tests.emulated.project_fixtures", "tests.emulated.mlflow_fixtures"]
+pytest_plugins = ["tests.emulated.mlflow_fixtures"]
 PEOPLE = ("authorized_user", {"client_id": "i", "client_secret": "s", "refresh_token": "r"})
 # A program of the project's, in a slice: no distribution is installed that could have an entry point.
 PREAMBLE = """
@@ -54,11 +53,11 @@ def gate(issuer: Issuer, cloud_mlflow: Starting) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def machine(whole_project: Project, issuer: Issuer, gate: Gate, tmp_path: Path) -> Iterator[dict[str, str]]:
+def machine(google: Mapping[str, str], issuer: Issuer, gate: Gate, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a program on Google Cloud, where the metadata server says who it is."""
     with cloud_run.metadata_server(issuer) as address:
         yield {
-            **outside(whole_project.env, gate, tmp_path),
+            **outside(google, gate, tmp_path),
             "GCE_METADATA_HOST": address,
             "GCE_METADATA_IP": address,
             "NO_GCE_CHECK": "false",
@@ -69,6 +68,7 @@ def outside(env: Mapping[str, str], gate: Gate, home: Path) -> dict[str, str]:
     """The environment of a program of which nobody knows who it is."""
     return {
         **env,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         "HOME": str(home),
         "CLOUDSDK_CONFIG": str(home / "gcloud"),
         "PATH": str(home / "bin"),
@@ -196,9 +196,9 @@ def gcloud(home: Path, script: str) -> Path:
 
 @pytest.mark.parametrize("with_credentials", [True, False])
 def test_a_person_gets_in_by_gclouds_token(
-    whole_project: Project, issuer: Issuer, gate: Gate, tmp_path: Path, with_credentials: bool
+    google: Mapping[str, str], issuer: Issuer, gate: Gate, tmp_path: Path, with_credentials: bool
 ) -> None:
-    env = outside(whole_project.env, gate, tmp_path)
+    env = outside(google, gate, tmp_path)
     if with_credentials:
         person(env, tmp_path)
     calls = gcloud(tmp_path, f'[ "$*" = "auth print-identity-token --quiet" ] && echo {issuer.token(GCLOUD)}')
@@ -208,9 +208,9 @@ def test_a_person_gets_in_by_gclouds_token(
 
 
 def test_a_person_without_gcloud_or_a_login_is_told_what_to_run(
-    whole_project: Project, gate: Gate, tmp_path: Path
+    google: Mapping[str, str], gate: Gate, tmp_path: Path
 ) -> None:
-    env = person(outside(whole_project.env, gate, tmp_path), tmp_path)
+    env = person(outside(google, gate, tmp_path), tmp_path)
     said = last_line(run('registry.versions("taxi_fare")', env))
     assert "PermanentError: Google knows nobody here" in said and 'Run "gcloud auth login"' in said
     gcloud(tmp_path, "echo 'ERROR: (gcloud.auth) You do not currently have an active account selected.' >&2; exit 1")
@@ -220,9 +220,9 @@ def test_a_person_without_gcloud_or_a_login_is_told_what_to_run(
 
 
 def test_a_token_that_is_given_by_hand_is_sent(
-    whole_project: Project, issuer: Issuer, gate: Gate, tmp_path: Path
+    google: Mapping[str, str], issuer: Issuer, gate: Gate, tmp_path: Path
 ) -> None:
-    env = {**outside(whole_project.env, gate, tmp_path), "MLFLOW_TRACKING_TOKEN": issuer.token(gate.url)}
+    env = {**outside(google, gate, tmp_path), "MLFLOW_TRACKING_TOKEN": issuer.token(gate.url)}
     assert run(ONE_RUN, env, "by-hand-with-a-token").returncode == 0
     assert set(gate.let_in) == set(issuer.issued)
 

@@ -26,7 +26,7 @@ from tests.emulated.laptop import wait_for
 from tests.emulated.mlflow_servers import Starting
 from tests.emulated.postgres import PASSWORD, Postgres
 
-pytest_plugins = ["tests.emulated.project_fixtures", "tests.emulated.mlflow_fixtures"]
+pytest_plugins = ["tests.emulated.mlflow_fixtures"]
 NEWEST = utils._get_latest_schema_revision()
 # A migration that changes a table which the test can hold, and one before the newest.
 EARLY = "bd07f7e963c5"
