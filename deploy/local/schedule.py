@@ -28,12 +28,17 @@ def main() -> None:
     month = _month()
     while True:
         time.sleep(every)
-        due = [ReconcileRequested.topic] + [RetrainingRequested.topic] * (month != _month())
+        now = _month()
         try:
-            bus.publish((topic, b"{}", {}) for topic in due)
-            month = _month()
+            bus.publish((topic, b"{}", {}) for topic in due(month, now))
+            month = now
         except PassingError as error:
             log.warning("Pub/Sub is away, asking again later: %s", error)
+
+
+def due(before: str, now: str) -> list[str]:
+    """Where a message is due, if the last ones were sent in the month `before`."""
+    return [ReconcileRequested.topic, *([RetrainingRequested.topic] if now != before else [])]
 
 
 def _month() -> str:
