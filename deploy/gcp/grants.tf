@@ -36,7 +36,9 @@ locals {
       preprocess = "roles/storage.objectUser"
     }
     (local.state) = {
-      promote         = "roles/storage.objectUser"
+      promote = "roles/storage.objectUser"
+      # BigQuery loads in its name, and looks at the bucket first.
+      preprocess      = "roles/storage.legacyBucketReader"
       evaluate        = "roles/storage.objectViewer"
       launch_training = "roles/storage.objectViewer"
       predict         = "roles/storage.objectViewer"

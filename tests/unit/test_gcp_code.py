@@ -54,6 +54,20 @@ def test_a_function_that_begins_to_write_rows_has_to_be_an_editor(root: Path, pl
     assert any("nothing needs this grant: promote: roles/bigquery.dataViewer" in each for each in found)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "warehouse = services.warehouse\n    warehouse.withdraw('m', 'd')",
+        "name, warehouse = 'm', self.services.warehouse\n    warehouse.withdraw(name, 'd')",
+        "g(services.warehouse)",
+    ],
+)
+def test_a_service_under_another_name_or_handed_on_counts_too(root: Path, body: str) -> None:
+    add(root / "functions/promote/step.py", f"def f(self, services):\n    {body}")
+    wanted = access.Grant("promote", "roles/bigquery.dataEditor", "dataset")
+    assert wanted in access.expected()
+
+
 def test_an_event_that_a_function_begins_to_make_has_to_find_its_topic(root: Path, plan: Plan) -> None:
     add(root / "functions/preprocess/step.py", "def f():\n    return [ModelEvaluated()]")
     found = [str(each) for each in grants.check(plan)]

@@ -39,6 +39,8 @@ READS = {
     "rejects",
     "twin",
 }
+# These load files from the state bucket, about which BigQuery asks itself.
+LOADS = {"refuse", "swap"}
 # These read tables by the Storage Read API.
 FETCHES = {"read_drop", "read_training"}
 # Events that a component makes to name a piece of work in the ledger, and does not publish.
@@ -148,6 +150,8 @@ def _of_buckets(component: str, used: Uses) -> Iterator[Grant]:
         yield Grant(component, "roles/storage.objectViewer", "bucket state")
     if _has_a_ledger(component) and not used.any("decisions.decide"):
         yield Grant(component, "roles/storage.objectUser", "bucket state", ALL_BUT_DECISIONS)
+    if used.any(*(f"warehouse.{method}" for method in LOADS)):
+        yield Grant(component, "roles/storage.legacyBucketReader", "bucket state")
     if "landing_bucket" in used.settings:
         yield Grant(component, "roles/storage.objectViewer", "bucket landing")
     if "quarantine_bucket" in used.settings:

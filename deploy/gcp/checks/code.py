@@ -7,7 +7,7 @@ those mention. Names are compared and no types are known. That is enough, as eve
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -109,11 +109,28 @@ def _parts(module: str) -> dict[str, _Part]:
 
 def _part(node: ast.stmt) -> _Part:
     nodes = list(ast.walk(node))
+    aliases = dict(each for inner in nodes for each in _aliases(inner))
+    asked = {id(each.value) for each in nodes if isinstance(each, ast.Attribute)}
+    asked |= {id(each) for each in aliases.values()}
+    names = {name: each.attr for name, each in aliases.items()}
     return _Part(
         mentions=_gather(_mentioned(each) for each in nodes),
-        services=_gather(_services(each) for each in nodes),
+        services=_gather(_services(each, names, is_asked=id(each) in asked) for each in nodes),
         makes=_gather(_made(each) for each in nodes),
     )
+
+
+def _aliases(node: ast.AST) -> Iterator[tuple[str, ast.Attribute]]:
+    """`warehouse = services.warehouse`, alone or beside others."""
+    if not isinstance(node, ast.Assign):
+        return
+    target, value = node.targets[0], node.value
+    pairs: Iterable[tuple[ast.expr, ast.expr]] = [(target, value)]
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        pairs = zip(target.elts, value.elts, strict=False)
+    for name, each in pairs:
+        if isinstance(name, ast.Name) and isinstance(each, ast.Attribute) and _is_services(each.value):
+            yield name.id, each
 
 
 def _gather(found: Iterable[Iterator[str]]) -> frozenset[str]:
@@ -135,16 +152,22 @@ def _mentioned(node: ast.AST) -> Iterator[str]:
         yield f"{node.value.id}.{node.attr}"
 
 
-def _services(node: ast.AST) -> Iterator[str]:
-    """`services.warehouse.accounts` as `warehouse.accounts`."""
-    if isinstance(node, ast.Attribute):
-        if _is_services(node.value):
-            yield node.attr
-        elif isinstance(node.value, ast.Attribute) and _is_services(node.value.value):
-            yield f"{node.value.attr}.{node.attr}"
+def _services(node: ast.AST, aliases: Mapping[str, str], *, is_asked: bool) -> Iterator[str]:
+    """`services.warehouse.accounts` as `warehouse.accounts`; handed on, it is `warehouse.*`: anything may follow."""
+    if not isinstance(node, ast.Attribute):
+        return
+    owner = node.value
+    if _is_services(owner):
+        yield node.attr if is_asked else f"{node.attr}.*"
+    elif isinstance(owner, ast.Attribute) and _is_services(owner.value):
+        yield f"{owner.attr}.{node.attr}"
+    elif isinstance(owner, ast.Name) and owner.id in aliases:
+        yield f"{aliases[owner.id]}.{node.attr}"
 
 
 def _is_services(node: ast.AST) -> bool:
+    """`services`, `self.services`, or what a function of that name gives."""
+    node = node.func if isinstance(node, ast.Call) else node
     name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
     return name.lstrip("_") == "services"
 
