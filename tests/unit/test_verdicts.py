@@ -219,6 +219,12 @@ def test_on_fresh_drops_there_are_no_news_and_the_gain_decides() -> None:
     assert judged(GOOD, drops=[JANUARY], news=[]).outcome == "promote"
 
 
+def test_what_has_learned_from_an_odd_drop_serves_only_by_a_persons_will() -> None:
+    verdict = judged(GOOD, odd={DECEMBER: "a version's skill was 0.10 there, and 0.70 on the next"})
+    assert verdict.outcome == "keep"
+    assert f"{DECEMBER} (a version's skill was 0.10 there" in verdict.why and "promote it by hand" in verdict.why
+
+
 def test_one_of_the_drops_on_which_it_may_be_worse_makes_it_wait() -> None:
     verdict = judged(GOOD, part_drop_1=part(1.5, 2.0), part_drop_2=part(2.3, 2.0), drops=[JANUARY, DECEMBER])
     assert verdict.outcome == "not enough evidence" and f"it may be worse on {DECEMBER}" in verdict.why
