@@ -83,8 +83,9 @@ class Command:
 
 
 def _event(row: dict[str, Any]) -> dict[str, Any]:
-    attributes = json.loads(row["attributes"] or "{}")
-    return json.loads(row["data"]) | {"kind": attributes.get("ce-type", "DropReceived")}
+    attributes, said = json.loads(row["attributes"] or "{}"), _read((row["data"] or "").encode())
+    # A message that nobody can read is in its story, too.
+    return (said if isinstance(said, dict) else {}) | {"kind": attributes.get("ce-type", "DropReceived")}
 
 
 def _read(body: bytes) -> Any:
