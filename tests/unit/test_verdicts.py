@@ -205,6 +205,11 @@ def test_a_gain_only_on_its_own_drops_waits_and_the_drops_are_named() -> None:
     assert "on the other drops it is 2.02 after 2.00" in verdict.why
 
 
+def test_a_gain_on_the_other_drops_that_may_be_chance_waits_too() -> None:
+    verdict = judged(GOOD, part_alike=part(1.95, 2.00, error=0.05), drops=[JANUARY, DECEMBER], news=[JANUARY])
+    assert verdict.outcome == "not enough evidence" and "2.5 % better" in verdict.why
+
+
 @pytest.mark.parametrize("alike", [None, part(1.0, 2.0, groups=19.0), part(math.nan, 2.0)])
 def test_without_enough_other_drops_a_gain_waits(alike: Part | None) -> None:
     given: dict[str, Any] = {} if alike is None else {"part_alike": alike}
