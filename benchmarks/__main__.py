@@ -14,6 +14,7 @@ MEASUREMENTS = {
     "lifecycle": ("lifecycle_",),
     "pubsub": ("pubsub_",),
     "cold_start": ("cold_start_",),
+    "slices": ("slice_",),
     "drop_to_verdict": ("drop_to_verdict_", "bare_steps_"),
     "cleaning": ("cleaning_",),
 }
