@@ -91,6 +91,15 @@ def test_what_is_wrong_is_said_with_its_place(text: str, said: str) -> None:
     assert said in str(found.value)
 
 
+def test_keys_that_only_the_cloud_knows_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text("""
+        resource "google_service_account" "one" { account_id = "one" }
+        resource "google_pubsub_topic" "each" { for_each = toset([google_service_account.one.email]) }
+    """)
+    with pytest.raises(PermanentError, match="for_each is not known before something is made"):
+        _ = Plan.of(tmp_path).instances
+
+
 def test_a_plan_has_an_instance_for_each_key_and_follows_names(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text("""
         variable "project" { type = string }

@@ -12,7 +12,7 @@ from typing import Any
 from deploy.gcp.checks import hcl
 from deploy.gcp.checks.expressions import Expression, Scope
 from deploy.gcp.checks.hcl import Block
-from deploy.gcp.checks.values import Unknown, references
+from deploy.gcp.checks.values import Unknown, is_known, references, resources
 from shared.errors import PermanentError
 
 # What a project that is deployed says; whatever has a default keeps it.
@@ -82,7 +82,7 @@ class Plan:
     def outputs(self) -> dict[str, set[str]]:
         """What each output refers to."""
         written = {block.labels[0]: block.attributes["value"] for block in self.blocks if block.kind == "output"}
-        return {name: references(value.value(self.scope)) for name, value in written.items()}
+        return {name: resources(value.value(self.scope)) for name, value in written.items()}
 
     def of_type(self, *types: str) -> list[Instance]:
         """The resources of these types."""
@@ -148,7 +148,7 @@ class Plan:
                     name=block.labels[1],
                     key=key,
                     values=values,
-                    needs=frozenset(references(values) | self._after(block)),
+                    needs=frozenset(resources(values) | self._after(block)),
                     where=block.where,
                 )
         except PermanentError as error:
@@ -157,6 +157,8 @@ class Plan:
     def _turns(self, block: Block) -> Iterator[tuple[str | int | None, Scope]]:
         if "for_each" in block.attributes:
             items = block.attributes["for_each"].value(self.scope)
+            if isinstance(items, Unknown) or not all(map(is_known, items)):
+                raise PermanentError("for_each is not known before something is made.", "Make its keys plain words.")
             pairs = items.items() if isinstance(items, dict) else ((each, each) for each in items)
             yield from ((key, {"each": {"key": key, "value": value}}) for key, value in pairs)
         elif "count" in block.attributes:
@@ -182,7 +184,7 @@ class Plan:
 
     def _after(self, block: Block) -> set[str]:
         after = block.attributes.get("depends_on")
-        return references(after.value(self.scope)) if after is not None else set()
+        return resources(after.value(self.scope)) if after is not None else set()
 
 
 class Locals(Mapping[str, Any]):

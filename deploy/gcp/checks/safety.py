@@ -45,6 +45,7 @@ def check(plan: Plan, schema: Schema) -> Iterator[Finding]:
     yield from _check_alerts(plan)
     yield from _check_services(plan)
     yield from _check_order(plan)
+    yield from _check_circles(plan)
     yield from _check_versions(plan, schema)
     yield from _check_words(plan)
 
@@ -129,6 +130,24 @@ def _comes_after(plan: Plan, instance: Instance, after: set[str]) -> bool:
         if any(address.startswith(f"{path}[") for address in after):
             return True
     return False
+
+
+def _check_circles(plan: Plan) -> Iterator[Finding]:
+    """Nothing waits for itself: Terraform makes a resource's instances together, so that these count as one."""
+    needs: dict[str, set[str]] = {}
+    for each in plan.instances.values():
+        targets = (plan.target(Unknown(path)) for path in each.needs)
+        needs.setdefault(_family(each), set()).update(_family(target) for target in targets if target)
+    while free := {name for name, wanted in needs.items() if not wanted & needs.keys()}:
+        needs = {name: wanted for name, wanted in needs.items() if name not in free}
+    for each in plan.instances.values():
+        if _family(each) in needs:
+            yield _finding(each, f"{each.address} waits for itself, or for what does: {', '.join(sorted(needs))}")
+            return
+
+
+def _family(instance: Instance) -> str:
+    return f"{instance.mode}.{instance.type}.{instance.name}"
 
 
 def _check_versions(plan: Plan, schema: Schema) -> Iterator[Finding]:

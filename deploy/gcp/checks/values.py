@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _MARK = re.compile(r"\$\{([^{}]*)\}")
+# A reference to a resource, also inside of a function's call that could not be evaluated.
+_RESOURCE = re.compile(r"(?:(?:data|ephemeral)\.)?(?:google|random)_\w+\.\w+(?:\[[^\]]*\])?(?:\.\w+|\[\d+\])*")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ def references(value: Any) -> set[str]:
     if isinstance(value, list | tuple | set | frozenset):
         return set().union(*(references(each) for each in value))
     return set()
+
+
+def resources(value: Any) -> set[str]:
+    """The references to resources in a value, however deep, and whatever a function would make of them."""
+    return {found for path in references(value) for found in _RESOURCE.findall(path)}
 
 
 def is_known(value: Any) -> bool:
