@@ -197,7 +197,7 @@ class ModelTrained(RequestEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class PersonRequest(Event):
-    """What a person may ask for; `who` is a claim, the audit log is the proof."""
+    """What a person may ask for; `who` is a claim: Pub/Sub logs no publisher."""
 
     needs_version: ClassVar[bool] = False
     model: str
@@ -240,7 +240,7 @@ class ApprovalGiven(PersonRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchRequested(Event):
-    """Stop or go on with what happens by itself; `who` is a claim, the audit log is the proof."""
+    """Stop or go on with what happens by itself; `who` is a claim: Pub/Sub logs no publisher."""
 
     model: str
     reason: str
@@ -268,7 +268,7 @@ class ResumeRequested(SwitchRequested):
 
 @dataclass(frozen=True, kw_only=True)
 class WithdrawalRequested(Event):
-    """Take a drop out of training and scoring, or put it back; `who` is a claim, the audit log is the proof."""
+    """Take a drop out of training and scoring, or put it back; `who` is a claim: Pub/Sub logs no publisher."""
 
     topic: ClassVar[str] = "withdrawal-requested"
     model: str
