@@ -152,6 +152,8 @@ def test_the_words_name_what_the_plot_shows() -> None:
     [
         ("all", GOOD, "better"),
         ("all", part(2.0, 2.0, error=0.1), "unclear"),
+        ("all", part(1.9, 2.0, error=0.1), "unclear"),
+        ("slice_a", part(1.95, 2.0, error=0.05), "holds"),
         ("all", part(2.5, 2.0, error=0.1), "worse"),
         ("all", part(1.0, 2.0, rows=99.0), "few"),
         ("slice_a", part(2.0, 2.0, error=0.01), "holds"),
@@ -198,6 +200,9 @@ def test_challenger_champion_baseline_and_production_are_drawn_over_the_datas_ti
     error, skill = pictures(render(report()))[1:]
     drawn = {group.attrib["class"].split()[-1]: len(group.findall("circle")) for group in error.iter("g")}
     assert drawn == {"production": 2, "baseline": 3, "challenger": 2, "champion": 2}
+    # The smaller an error, the lower: 1.90, 2.00, 2.20 and 6.00 dollars.
+    heights = {group.attrib["class"].split()[-1]: at(group, "circle[last()]", "cy") for group in error.iter("g")}
+    assert sorted(heights, key=heights.__getitem__) == ["baseline", "production", "champion", "challenger"]
     assert "baseline" not in {group.attrib["class"].split()[-1] for group in skill.iter("g")}
     dates = [text.text for text in error.iter("text") if text.text and "-" in text.text]
     assert dates == [f"{day(last):%Y-%m-%d}" for last in (-31, 0, 31)]
