@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from deploy.gcp.checks.findings import Finding
 from deploy.gcp.checks.plan import Instance, Plan
@@ -17,6 +18,21 @@ BUCKETS = ("landing", "quarantine", "state", "artifacts", "sources")
 VERSIONED = ("landing", "state", "artifacts")
 # Prefixes of the state bucket that come to an end; everything else there stays.
 ENDING = ("ledger/", "machines/", "logs/", f"{STAGING}/")
+# Of everything that is of a type, but for the sources, which can be made again.
+PROTECTED: dict[str, dict[str, Any]] = {
+    "google_bigquery_dataset": {"delete_contents_on_destroy": False},
+    "google_bigquery_table": {"deletion_protection": True},
+    "google_cloud_run_v2_service": {"deletion_protection": True},
+    "google_sql_database_instance": {
+        "deletion_protection": True,
+        "settings.deletion_protection_enabled": True,
+        "settings.backup_configuration.enabled": True,
+        "settings.backup_configuration.point_in_time_recovery_enabled": True,
+        "settings.ip_configuration.ipv4_enabled": False,
+        "settings.ip_configuration.ssl_mode": "ENCRYPTED_ONLY",
+    },
+    "google_storage_bucket": {"force_destroy": False},
+}
 ALERTED = ("dead-letters", "step-failed", "model-decided")
 APIS = "google_project_service.apis"
 # How the names of a service's resources begin.
@@ -42,6 +58,7 @@ SERVICES = {
 def check(plan: Plan, schema: Schema) -> Iterator[Finding]:
     """What is open, untidy, silent, unpinned or unexplained."""
     yield from _check_buckets(plan)
+    yield from _check_protection(plan)
     yield from _check_alerts(plan)
     yield from _check_services(plan)
     yield from _check_order(plan)
@@ -77,6 +94,15 @@ def _check_bucket(bucket: Instance, name: str) -> Iterator[Finding]:
         yield _finding(bucket, f"in {name} comes to an end: {sorted(ends)}; it should be {sorted(wanted)}")
     if name in VERSIONED and not any("days_since_noncurrent_time" in each for each in deleting):
         yield _finding(bucket, f"versions of {name} that nobody sees any more are never deleted")
+
+
+def _check_protection(plan: Plan) -> Iterator[Finding]:
+    """What cannot be made again is not deleted by mistake, is backed up, and is reached from inside only."""
+    for kind, wanted in PROTECTED.items():
+        for each in plan.of_type(kind):
+            for path, value in wanted.items():
+                if each.get(path) != value and each.name != "sources":
+                    yield _finding(each, f"{each.address}: {path} is {each.get(path)}, and should be {value}")
 
 
 def _check_alerts(plan: Plan) -> Iterator[Finding]:
