@@ -281,6 +281,8 @@ def test_residuals_are_predicted_minus_true_with_what_half_and_nine_in_ten_are_o
     assert all(sum(shares) == pytest.approx(1) for shares in found.shares.values())
     assert found.median == {"version 4": pytest.approx(50.5), "version 3": pytest.approx(49.5)}
     assert found.tenth["version 3"] == pytest.approx(89.1)
+    too_much = residuals(spec_of(), frame, {"version 4": always(100.0)})
+    assert too_much and too_much.edges[0] > 0
     page = render(report(residuals=found))
     assert page.count("<svg") == 4 and "of those of version 4 half are off by no more than 50.50" in page
 
