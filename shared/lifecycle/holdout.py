@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MOST_DAYS = 400
 # So many drops are named, and have a part of their own; a tag in MLflow holds no more.
 MOST_NAMED = 5
+# MLflow cuts off what is longer, and half a JSON object is none.
+MOST_LETTERS = 7_500
 JUDGED_ON = "tidewheel.judged_on"
 
 
@@ -42,8 +44,19 @@ class Judged:
     faults: dict[str, str] = field(default_factory=dict)
 
     def to_tag(self) -> str:
-        """As JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """As JSON that fits a tag: of long names there are fewer, the newest drops' at least."""
+        tags = (self._with(most) for most in range(MOST_NAMED, 1, -1))
+        return next((tag for tag in tags if len(tag) <= MOST_LETTERS), self._with(1))
+
+    def _with(self, most: int) -> str:
+        named = replace(
+            self,
+            drops=self.drops[:most],
+            generations=self.generations[:most],
+            odd=dict(list(self.odd.items())[:most]),
+            news={rival: drops[:most] for rival, drops in self.news.items()},
+        )
+        return json.dumps(asdict(named), ensure_ascii=False)
 
     @classmethod
     def from_tag(cls, tag: str | None) -> Judged:

@@ -128,3 +128,12 @@ def test_long_names_and_reasons_fit_in_a_tag() -> None:
     about = judged_on(accounts, mine, {1_000_001: (), 1_000_002: ()}, odd=odd)
     assert len(about.drops) == MOST_NAMED and len(about.to_tag()) < MOST_LETTERS
     assert len(judged_on(accounts, mine, {1: ()}, odd=odd, faults={2: "x" * 5_000}).to_tag()) < MOST_LETTERS
+
+
+def test_of_the_longest_names_fewer_fit_and_the_newest_stay() -> None:
+    accounts = [account(f"{number}".ljust(512, "x"), 1, 31, generation=1795560699209764) for number in range(5)]
+    mine, odd = {*names(accounts)}, dict.fromkeys(names(accounts), "why " * 500)
+    tag = judged_on(accounts, mine, {1_000_001: (), 1_000_002: ()}, odd=odd).to_tag()
+    kept = Judged.from_tag(tag)
+    assert len(tag) <= MOST_LETTERS and 1 <= len(kept.drops) < 5 and kept.drops == names(accounts)[: len(kept.drops)]
+    assert all(kept.news.values()) and kept.odd
