@@ -58,7 +58,7 @@ def _decided(event: ModelTrained, services: Services) -> list[Event]:
 
 
 def decide_pending(event: ModelEvaluated, services: Services) -> list[Event]:
-    """Judge the challenger that waited for this drop by how it did there, unless that has been decided meanwhile."""
+    """Judge the challenger that waited for this drop by how it did there; if that was decided meanwhile, say how."""
     if event.challenger is None:
         return []
     spec, challenger, cause = catalog.model(event.model), event.challenger, by_person.cause(event)
@@ -73,7 +73,8 @@ def decide_pending(event: ModelEvaluated, services: Services) -> list[Event]:
     try:
         return settle(services.decisions.decide(event.model, cause, judge), services)
     except Superseded:
-        return []
+        known = [each for each in services.decisions.history(event.model) if each.version == challenger]
+        return settle(known[-1], services) if known else []
 
 
 STEPS: dict[type[Event], Callable[[Any, Services], list[Event]]] = {

@@ -44,6 +44,8 @@ RULES: dict[str, Rule] = {
     "ResumeRequested": Rule(("ModelResumed",), "promote", ("model",), later=True),
     "WithdrawalRequested": Rule(("DropWithdrawn", "DropRestored"), "preprocess", ("request",)),
 }
+# Of a challenger that waited for the drop.
+PENDING = Rule(_DECIDED, "promote", ("model", "version"), later=True)
 
 
 def told(row: Mapping[str, Any]) -> Told:
@@ -73,27 +75,27 @@ def awaited(events: Sequence[Told]) -> list[str]:
         events: as `told` gives them, oldest first.
     """
     missing = [
-        _missing(event)
+        _missing(event, rule)
         for event in events
-        if _goes_on(event) and not any(_answers(event, other, events) for other in events)
+        for rule in _rules(event)
+        if not any(_answers(event, rule, other, events) for other in events)
     ]
     return list(dict.fromkeys(missing))
 
 
-def _goes_on(event: Told) -> bool:
-    data = event["data"]
-    if event["event"] == "DropReceived":
-        # A folder's marker is no drop.
-        return not str(data.get("name", "")).endswith("/")
-    if event["event"] == "ModelEvaluated":
-        return data.get("verdict") == "train"
-    if event["event"] == "TrainingScheduled":
-        return data.get("outcome") in ("launched", "postponed")
-    return event["event"] in RULES
+def _rules(event: Told) -> list[Rule]:
+    """What has to follow this very event."""
+    kind, data = event["event"], event["data"]
+    if kind == "ModelEvaluated":
+        asked = [RULES[kind]] if data.get("verdict") == "train" else []
+        return [*asked, *([PENDING] if data.get("challenger") is not None else [])]
+    # A folder's marker is no drop.
+    is_marker = kind == "DropReceived" and str(data.get("name", "")).endswith("/")
+    is_over = kind == "TrainingScheduled" and data.get("outcome") not in ("launched", "postponed")
+    return [RULES[kind]] if kind in RULES and not is_marker and not is_over else []
 
 
-def _answers(event: Told, other: Told, events: Sequence[Told]) -> bool:
-    rule = RULES[event["event"]]
+def _answers(event: Told, rule: Rule, other: Told, events: Sequence[Told]) -> bool:
     if other["event"] == "StepFailed":
         about = (_subject(event), f"message {_first_id(event)}")
         is_meant = other["data"].get("step") == rule.step and other["data"].get("about") in about
@@ -128,6 +130,8 @@ def _field(event: Told, name: str) -> Any:
         return data.get("epoch", 0)
     if name == "drop" and event["event"] == "DropReceived":
         return data.get("name")
+    if name == "version" and event["event"] == "ModelEvaluated":
+        return data.get("challenger")
     if name == "request":
         return data.get("request") or _first_id(event)
     return data.get(name)
@@ -145,8 +149,8 @@ def _subject(event: Told) -> str:
     return str(_field(event, "request"))
 
 
-def _missing(event: Told) -> str:
-    return f"{' or '.join(RULES[event['event']].answers)} after {event['event']} of {_subject(event)}"
+def _missing(event: Told, rule: Rule) -> str:
+    return f"{' or '.join(rule.answers)} after {event['event']} of {_subject(event)}"
 
 
 def _kind(topic: str, named: Any) -> str:

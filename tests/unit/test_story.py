@@ -83,6 +83,20 @@ def test_another_steps_failure_answers_nothing() -> None:
     assert awaited([LANDED, PREPARED, failed("preprocess", "flight_delay/a.csv")])
 
 
+def test_a_challenger_that_waited_for_the_drop_is_decided() -> None:
+    scored = event("ModelEvaluated", **DROP, model="flight_delay", verdict="keep", challenger=2)
+    told = [LANDED, PREPARED, scored]
+    assert awaited(told) == ["ModelPromoted or ModelKept after ModelEvaluated of flight_delay/a.csv"]
+    assert awaited([*told, event("ModelKept", model="flight_delay", version=1)])
+    assert awaited([*told, event("ModelPromoted", model="flight_delay", version=2)]) == []
+
+
+def test_a_challenger_that_waited_is_no_answer_to_a_request() -> None:
+    scored = event("ModelEvaluated", **DROP, model="flight_delay", verdict="train", challenger=2)
+    told = [LANDED, PREPARED, scored, event("ModelPromoted", model="flight_delay", version=2)]
+    assert awaited(told) == ["TrainingRequested after ModelEvaluated of flight_delay/a.csv"]
+
+
 def test_only_a_launched_training_goes_on() -> None:
     assert awaited([*UNTIL_TRAINING[:3]])
     assert awaited(UNTIL_TRAINING) == ["TrainingScheduled after TrainingRequested of r1"]
