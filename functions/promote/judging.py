@@ -13,7 +13,7 @@ from shared.adapters.registry import Evaluation, Version
 from shared.contract.spec import ModelSpec
 from shared.evaluation.comparison import ALL, Part, from_metrics
 from shared.evaluation.judging import evidence_of, prefix
-from shared.evaluation.oddity import unconfirmed
+from shared.evaluation.oddity import at_a_loss, unconfirmed
 from shared.evaluation.policy import Verdict
 from shared.evaluation.verdicts import DROP, Evidence, judge
 from shared.lifecycle.decisions import Decision
@@ -31,6 +31,8 @@ def judged(spec: ModelSpec, version: Version, standing: Standing, scored: Evalua
     found = _odd(spec, version, standing.champion, scored)
     evidence = _evidence(spec, version, standing, scored.metrics, replace(about, odd=about.odd | dict(found.values())))
     verdict = _verdict(spec, version, standing, evidence, about)
+    if verdict.outcome in (PROMOTE, AWAITING) and (doubt := at_a_loss(spec, version.metrics, scored.metrics)):
+        verdict = Verdict(NOT_ENOUGH, f"{verdict.why} But {doubt}. It waits for the next drop.")
     was_judged = ALL in evidence.parts
     return Decision(
         model=spec.name,
@@ -57,9 +59,9 @@ def _evidence(
 ) -> Evidence:
     """What was measured, at a level that accounts for what was tried before.
 
-    Each look at the same challenger spends half of what is left of the policy's level. Of the tries on the same rows the
-    first gets all of that, and the others together as much again, as 1/2 + 1/6 + 1/12 + ... is 1: that any first look
-    at them is wrong is no likelier than the policy says, however many there are (Bonferroni's inequality).
+    Each look at the same challenger spends half of what is left of the policy's level. Of the tries on the same rows
+    the first gets all of that, and the others together as much again, as 1/2 + 1/6 + 1/12 + ... is 1: that any first
+    look at them is wrong is no likelier than the policy says, however many there are (Bonferroni's inequality).
     """
     looks, tries = standing.looks(version.version), standing.tries(version.version, about.holdout)
     rival = standing.champion

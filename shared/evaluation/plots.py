@@ -1,6 +1,6 @@
 """Where the marks of a plot are, in pixels; `pages/plots.html` draws them as SVG.
 
-matplotlib takes twenty times as long, most of it to be imported, and every machine that trains would have to install it.
+matplotlib takes twenty times as long, most of it to be imported, and every machine that trains would have to have it.
 """
 
 from __future__ import annotations
