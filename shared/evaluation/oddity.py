@@ -7,6 +7,7 @@ version's gain is gone. What has learned from such a drop serves only if a perso
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from shared.contract.spec import ModelSpec
@@ -47,6 +48,18 @@ def unconfirmed(spec: ModelSpec, own: Mapping[str, Part], fresh: Part) -> dict[s
             gains = [percent(each.gain / _reach(spec, each)) for each in (part, fresh)]
             odd[drop] = f"the challenger's gain was {gains[0]} there, and {gains[1]} on drops that came later"
     return odd
+
+
+def at_a_loss(spec: ModelSpec, trained: Mapping[str, float], fresh: Mapping[str, float]) -> str:
+    """Why a win on new drops says little: the winner does so much worse there than before that they may be poisoned.
+
+    Args:
+        trained: the challenger's metrics on the held-out rows of when it was trained; `fresh` those on the new drops.
+    """
+    before, now = (metrics.get("holdout_skill", math.nan) for metrics in (trained, fresh))
+    if not before - now > spec.policy.odd_skill:
+        return ""
+    return f"its own skill is {now:.2f} there and was {before:.2f}, so that these rows may say little of the world"
 
 
 def _reach(spec: ModelSpec, part: Part) -> float:
