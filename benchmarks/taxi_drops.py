@@ -144,6 +144,11 @@ def _times(table: pa.Table, kinds: np.ndarray) -> pa.ChunkedArray:
     return pc.if_else(pa.array(kinds == KINDS["bad_date"]), pa.scalar("2013-02-30 25:61:00 UTC"), texts)
 
 
+def tables(drop: TaxiDrop) -> Iterator[pa.Table]:
+    """The rows as they are, before they become text; times are New York's clocks."""
+    return (table for table, _ in _chunks(drop))
+
+
 def _chunks(drop: TaxiDrop) -> Iterator[tuple[pa.Table, np.ndarray]]:
     for first in range(0, drop.rows, CHUNK_ROWS):
         rng = np.random.default_rng([drop.seed, first])

@@ -1,0 +1,310 @@
+"""The stores of one lifecycle in memory, so that a thousand lifecycles can be lived through in minutes.
+
+They answer what the adapters answer and decide nothing: which rows are held out, on which drops versions are judged and
+what is decided is said by the functions and by the worker themselves, which run on these stores unchanged. A world can
+be copied, so that several futures follow from one past: what is stored is replaced, never changed in place.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from shared.adapters.registry_records import DATA_VERSION, REQUEST, Evaluation, Loaded, OwnColumns, Version
+from shared.adapters.warehouse_drops import Account
+from shared.adapters.warehouse_training import FIRST_TRAINED, DataVersion, Window
+from shared.contract import keys
+from shared.contract.spec import ROWS, ModelSpec
+from shared.lifecycle.services import Services
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+NAMED = Settings(project="decisions", landing_bucket="landing", quarantine_bucket="quarantine", state_bucket="state")
+# Long before any run: nobody waits for its neighbours.
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Objects:
+    """A bucket whose writes have preconditions."""
+
+    bodies: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def create(self, bucket: str, name: str, body: dict[str, Any]) -> int | None:
+        return self.replace(bucket, name, body, generation=0)
+
+    def replace(self, _: str, name: str, body: dict[str, Any], *, generation: int) -> int | None:
+        if self.bodies.get(name, ("", 0))[1] != generation:
+            return None
+        self.bodies[name] = json.dumps(body), generation + 1
+        return generation + 1
+
+    def read(self, _: str, name: str) -> tuple[dict[str, Any], int] | None:
+        there = self.bodies.get(name)
+        return (json.loads(there[0]), there[1]) if there else None
+
+    def names(self, _: str, prefix: str) -> list[str]:
+        return sorted(name for name in self.bodies if name.startswith(prefix))
+
+    def objects(self, _: str, prefix: str) -> list[tuple[str, int, datetime]]:
+        """Of drops that have landed; here none is on its way."""
+        return [(name, 1, LONG_AGO) for name in self.names("", prefix)]
+
+
+@dataclass
+class Rows:
+    """A warehouse: the rows of drops, their accounts, and scores."""
+
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+    known: list[Account] = field(default_factory=list)
+    scores: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+
+    def swap(self, model: str, spec: ModelSpec, drop: str, rows: pd.DataFrame) -> Account:
+        """Take a drop in, numbered as cleaning does it."""
+        key = rows["_row_key"] if "_row_key" in rows else rows[spec.row_key[0].name]
+        kept = rows.assign(_drop=drop, _generation=len(self.known) + 1, _row_key=key)
+        kept = kept.assign(**_numbers(kept["_row_key"])).sort_values([spec.event_time.name, "_row_key"])
+        times = kept[spec.event_time.name]
+        account = Account(
+            model=model,
+            drop=drop,
+            generation=len(self.known) + 1,
+            outcome="prepared",
+            rows=len(kept),
+            accepted=len(kept),
+            rejected=0,
+            duplicate=0,
+            first_event=times.min().to_pydatetime(),
+            last_event=times.max().to_pydatetime(),
+            prepared_at=LONG_AGO,
+        )
+        self.frames = {**self.frames, drop: kept.reset_index(drop=True)}
+        self.known = [*self.known, account]
+        return account
+
+    def prepare(self, model: str, spec: ModelSpec) -> None:
+        """Nothing is to be made."""
+
+    def account(self, _: str, drop: str, generation: int | None = None) -> Account | None:
+        return next((each for each in self.known if each.drop == drop), None)
+
+    def accounts(self, _: str) -> list[Account]:
+        return sorted(self.known, key=lambda each: (each.last_event, each.drop), reverse=True)
+
+    def read_drop(
+        self,
+        model: str,
+        spec: ModelSpec,
+        drop: str,
+        *,
+        generation: int | None = None,
+        unseen_by: Sequence[DataVersion] = (),
+    ) -> pd.DataFrame:
+        rows = self.frames[drop]
+        # No two drops here share a key, so that a drop was learned from as a whole.
+        is_seen = any(drop in version.drop_names for version in unseen_by)
+        return rows[rows["_holdout"] < FIRST_TRAINED] if is_seen else rows
+
+    def data_version(
+        self, model: str, spec: ModelSpec, *, request: str, rows: str = "all", window: Window | None = ()
+    ) -> DataVersion:
+        there = self._current(self.frames)
+        trainable, times = int((there["_holdout"] >= FIRST_TRAINED).sum()), there[spec.event_time.name]
+        return DataVersion(
+            model=model,
+            timestamp=LONG_AGO.isoformat(),
+            window_from=None,
+            window_to=None,
+            selection=rows,
+            rows=len(there),
+            train_rows=min(trainable, ROWS[rows] or trainable),
+            first_event=times.min().isoformat(),
+            last_event=times.max().isoformat(),
+            digest=f"{len(there):x}",
+            snapshot=request,
+            drops=tuple((each.drop, each.generation) for each in self.known),
+        )
+
+    def read_training(
+        self,
+        version: DataVersion,
+        spec: ModelSpec,
+        *,
+        held_out: bool,
+        drops: list[str] | None = None,
+        most_rows: int | None = None,
+    ) -> pd.DataFrame:
+        there = self._current(version.drop_names)
+        is_held_out = there["_holdout"] < FIRST_TRAINED
+        if held_out:
+            return _smallest(there[is_held_out & there["_drop"].isin(drops or version.drop_names)], most_rows)
+        return _smallest(there[~is_held_out], ROWS[version.selection])
+
+    def append_evaluations(self, rows: list[dict[str, Any]]) -> None:
+        kept = [
+            {"slice": None, **row, "value": _or_null(row["value"]), "skill": _or_null(row.get("skill"))} for row in rows
+        ]
+        self.scores = self.scores | {(row["drop"], row["version"], row["slice"]): row for row in kept}
+
+    def evaluations(self, model: str, drop: str | None = None) -> list[dict[str, Any]]:
+        return list(self.scores.values())
+
+    def _current(self, drops: Iterable[str]) -> pd.DataFrame:
+        return pd.concat([self.frames[drop] for drop in drops], ignore_index=True)
+
+
+@dataclass
+class Versions:
+    """A registry: versions with all that was logged of them, and how they did on drops."""
+
+    made: dict[int, tuple[Version, Loaded]] = field(default_factory=dict)
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    done: dict[tuple[int, str], Evaluation] = field(default_factory=dict)
+    champion: int | None = None
+
+    def warm_up(self) -> None:
+        """All is imported."""
+
+    def begin(self, model: str, request: str, *, tags: Mapping[str, str], attempt: int = 0) -> str:
+        self.runs = {**self.runs, request: {"tags": {**tags, REQUEST: request}}}
+        return request
+
+    def log(self, run: str, *, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        self._add(run, params=params, metrics={name: float(value) for name, value in metrics.items()})
+
+    def log_data(self, run: str, version: Mapping[str, Any]) -> None:
+        self._add(run, data=version)
+
+    def log_json(self, run: str, name: str, obj: Any) -> None:
+        """Nobody asks for it."""
+
+    def register(
+        self,
+        model: str,
+        spec: ModelSpec,
+        run: str,
+        pipeline: Pipeline,
+        sample: pd.DataFrame,
+        *,
+        profile: dict[str, Any],
+        tags: Mapping[str, str],
+    ) -> int:
+        number, logged = len(self.made) + 1, self.runs[run]
+        version = Version(
+            model=model,
+            version=number,
+            run=run,
+            request=run,
+            status="",
+            created=LONG_AGO,
+            metrics=logged["metrics"],
+            tags=logged["tags"],
+            data_version=json.loads(tags[DATA_VERSION]),
+        )
+        loaded = Loaded(
+            version=number,
+            pipeline=OwnColumns(pipeline=pipeline, names=tuple(each.name for each in spec.features)),
+            columns=tuple(spec.columns),
+            packages={},
+            profile=profile,
+            run=run,
+            metrics=logged["metrics"],
+            on=spec.metric.on,
+        )
+        self.made = {**self.made, number: (version, loaded)}
+        return number
+
+    def finish(self, run: str) -> None:
+        """Nobody else is at it."""
+
+    def version(self, _: str, number: int) -> Version:
+        return self.made[number][0]
+
+    def versions(self, _: str) -> list[Version]:
+        return [version for version, _ in self.made.values()]
+
+    def load(self, _: str, number: int) -> Loaded:
+        return self.made[number][1]
+
+    def data_version(self, version: Version) -> dict[str, Any]:
+        return dict(self.runs[version.run]["data"])
+
+    def drops(self, versions: Sequence[Version]) -> list[dict[str, int]]:
+        return [dict(self.data_version(each)["drops"]) for each in versions]
+
+    def record_evaluation(
+        self,
+        model: str,
+        version: int,
+        drop: str,
+        generation: int,
+        metrics: Mapping[str, float],
+        *,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        told = Evaluation(run=f"{version} on {drop}", metrics=dict(metrics), tags=dict(tags or {}))
+        self.done = {**self.done, (version, drop): told}
+
+    def evaluation(self, model: str, version: int, drop: str, generation: int) -> Evaluation:
+        return self.done[version, drop]
+
+    def champion_alias(self, _: str) -> int | None:
+        return self.champion
+
+    def set_champion(self, _: str, number: int) -> None:
+        self.champion = number
+
+    def _add(self, run: str, **what: Any) -> None:
+        self.runs = {**self.runs, run: self.runs[run] | what}
+
+
+class InMemory(Services):
+    """What the functions and the worker are given."""
+
+    def __init__(self) -> None:
+        super().__init__(NAMED)
+        self.rows = Rows()
+        # Set beforehand, a cached property is never asked for the real one.
+        vars(self).update(storage=Objects(), warehouse=self.rows, registry=Versions())
+
+    def copy(self) -> InMemory:
+        """The same past, and a future of its own."""
+        other = InMemory()
+        other.rows = copy.copy(self.rows)
+        registry, storage = copy.copy(vars(self)["registry"]), Objects(dict(vars(self)["storage"].bodies))
+        vars(other).update(storage=storage, warehouse=other.rows, registry=registry)
+        return other
+
+
+def _numbers(row_keys: pd.Series) -> dict[str, np.ndarray]:
+    """What decides about hold-out and samples, by the contract's own SQL."""
+    connection = _duckdb()
+    connection.register("keyed", pd.DataFrame({"_row_key": row_keys.astype(object)}))
+    sql = f"SELECT {keys.holdout()} AS _holdout, {keys.sample()} AS _sample FROM keyed"
+    return dict(connection.execute(sql).fetchnumpy())
+
+
+@cache
+def _duckdb() -> Any:
+    import duckdb
+
+    return duckdb.connect()
+
+
+def _smallest(rows: pd.DataFrame, most: int | None) -> pd.DataFrame:
+    return rows.nsmallest(most, "_sample").sort_index() if most else rows
+
+
+def _or_null(value: float | None) -> float | None:
+    return None if value is None or isnan(value) else value
