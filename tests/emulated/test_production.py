@@ -129,12 +129,13 @@ def test_the_first_model_has_to_beat_its_baseline(changed: list[Decision]) -> No
 
 def test_a_change_of_the_world_is_confirmed_on_the_next_drop(life: Life, changed: list[Decision]) -> None:
     april, may = (f"{MODEL}/2013-0{month}.csv" for month in (4, 5))
-    waited = next(each for each in changed if april in each.drops and each.verdict == "not enough evidence")
-    assert f"shows only on {april}" in waited.why and list(waited.news) == [april]
-    confirmed = next(each for each in changed if each.version == waited.version and each.verdict == "promote")
-    assert (list(confirmed.drops), list(confirmed.news)) == ([may], [])
-    assert confirmed.level and waited.level and confirmed.level == waited.level / 2
-    trained = life.registry.version(MODEL, confirmed.version or 0)
+    told = [(each.version, each.verdict, each.why) for each in changed]
+    waited = [each for each in changed if april in each.news and each.verdict == "not enough evidence"]
+    assert waited and april in waited[0].why, told
+    confirmed = [each for each in changed if each.version == waited[0].version and each.verdict == "promote"]
+    assert confirmed and (list(confirmed[0].drops), list(confirmed[0].news)) == ([may], []), told
+    assert confirmed[0].level and waited[0].level and confirmed[0].level == waited[0].level / 2
+    trained = life.registry.version(MODEL, confirmed[0].version or 0)
     assert may not in life.registry.drops([trained])[0], "it was judged on rows that it had learned from"
 
 

@@ -223,10 +223,27 @@ def test_rows_that_a_training_saw_are_no_news_whichever_drop_brings_them(warehou
     put(warehouse, model, "first", 1, range(10))
     seen = warehouse.data_version(model, SPEC, request="r")
     put(warehouse, model, "overlapping", 2, range(5, 15))
-    unseen = warehouse.read_drop(model, SPEC, "overlapping", unseen_by=seen)
+    unseen = warehouse.read_drop(model, SPEC, "overlapping", unseen_by=[seen])
     # k5 is held out, k10 and later are new.
     assert unseen["id"].tolist() == ["k5", "k10", "k11", "k12", "k13", "k14"]
-    assert warehouse.read_drop(model, SPEC, "first", unseen_by=seen)["id"].tolist() == ["k0", "k5"]
+    assert warehouse.read_drop(model, SPEC, "first", unseen_by=[seen])["id"].tolist() == ["k0", "k5"]
+
+
+def test_rows_that_one_of_several_trainings_saw_are_no_news(warehouse: Warehouse, model: str) -> None:
+    put(warehouse, model, "first", 1, range(5))
+    early = warehouse.data_version(model, SPEC, request="early")
+    put(warehouse, model, "second", 2, range(5, 10))
+    warehouse.withdraw(model, "first")
+    late = warehouse.data_version(model, SPEC, request="late")
+    put(warehouse, model, "third", 3, range(15))
+    by = {name: warehouse.read_drop(model, SPEC, "third", unseen_by=seen)["id"].tolist() for name, seen in
+          {"early": [early], "late": [late], "both": [early, late]}.items()}  # fmt: skip
+    assert (
+        by["both"]
+        == [each for each in by["early"] if each in by["late"]]
+        == ["k0", "k5", *(f"k{number}" for number in range(10, 15))]
+    )
+    assert len(by["early"]) == len(by["late"]) == len(by["both"]) + 4
 
 
 def test_a_newer_generation_replaces_rows_and_rejects(warehouse: Warehouse, model: str) -> None:
