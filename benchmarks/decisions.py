@@ -20,6 +20,7 @@ PROCESSES, SEEDS = 2, 100
 OTHERS, SEEDS_OF_OTHERS = ("always_keep", "bigger"), 10
 GROUPS_OF_OTHERS = ("no_better_promoted", "tariff_missed", "poison_harmed")
 PAIRS, SEEDS_OF_PAIRS = "poison_twice_harmed", 25
+PROMISED = tuple(f"decisions_{group}" for group in GROUPS_OF_OTHERS)
 Counts = Counter[str]
 
 
@@ -30,7 +31,7 @@ def measure() -> dict[str, float]:
 
 def quick() -> dict[str, float]:
     """All cases, with two seeds."""
-    return figures(counted(2))
+    return figures(counted(2), 2)
 
 
 def counted(seeds: int, first: int = 0) -> Counts:
@@ -64,12 +65,14 @@ def _asked(seed: int) -> Iterator[tuple[str, Case, str]]:
                 yield f"decisions_{f'{gate}_' if gate else ''}{group}_{name}", case, gate
 
 
-def figures(counts: Counts) -> dict[str, float]:
-    """Of each case the share, the upper end of its interval, and of how many."""
-    found: dict[str, float] = {}
+def figures(counts: Counts, seeds: int = SEEDS) -> dict[str, float]:
+    """Of each case the share; for what the gate promises also up to where that share may reach."""
+    found: dict[str, float] = {"decisions_seeds_count": seeds}
     for name in [each.removesuffix("_count") for each in counts if each.endswith("_count")]:
         could, did = counts[f"{name}_count"], counts[f"{name}_wrong"]
-        found |= {f"{name}_share": did / could, f"{name}_at_most_share": at_most(did, could), f"{name}_count": could}
+        found[f"{name}_share"] = did / could
+        if name.startswith(PROMISED):
+            found[f"{name}_at_most_share"] = at_most(did, could)
     return found
 
 

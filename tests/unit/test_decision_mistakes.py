@@ -77,10 +77,12 @@ def test_the_rides_of_a_month_are_the_same_each_time_and_keep_the_contract() -> 
         assert poisoned["key"].is_unique and poisoned["fare_amount"].between(0.01, 500).all()
 
 
-def test_a_share_is_told_with_the_upper_end_of_its_interval() -> None:
-    told = decisions.figures(decisions.Counts({"decisions_x_count": 100, "decisions_x_wrong": 0}))
-    assert told == {
-        "decisions_x_share": 0.0,
-        "decisions_x_at_most_share": pytest.approx(0.0362, abs=1e-4),
-        "decisions_x_count": 100,
+def test_a_share_that_is_promised_is_told_with_the_upper_end_of_its_interval() -> None:
+    name, other = "decisions_poison_harmed_x", "decisions_bigger_poison_harmed_x"
+    counts = decisions.Counts({f"{name}_count": 100, f"{other}_count": 10, f"{other}_wrong": 9})
+    assert decisions.figures(counts, 100) == {
+        "decisions_seeds_count": 100,
+        f"{name}_share": 0.0,
+        f"{name}_at_most_share": pytest.approx(0.0362, abs=1e-4),
+        f"{other}_share": 0.9,
     }
