@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.decisions_cases import Case
 
 PROCESSES, SEEDS = 2, 100
-OTHERS, SEEDS_OF_OTHERS = ("always_keep", "bigger"), 10
+OTHERS, SEEDS_OF_OTHERS = ("always_keep", "bigger"), 25
 GROUPS_OF_OTHERS = ("no_better_promoted", "tariff_missed", "poison_harmed")
 PAIRS, SEEDS_OF_PAIRS = "poison_twice_harmed", 25
 PROMISED = tuple(f"decisions_{group}" for group in GROUPS_OF_OTHERS)
