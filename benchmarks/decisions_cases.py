@@ -51,13 +51,25 @@ def changed(seed: int, gate: str, when: str) -> tuple[Lifecycle, list[int | None
 
 
 def poison_harmed(kind: Poison, in_a_row: int = 1) -> Case:
-    """Whether a version that has learned from poison took the place of one that is better on clean rows."""
+    """Whether a version that has learned from poison took a better one's place, judged on poisoned rows among others."""
 
     def harmed(seed: int, gate: str) -> Tally:
         life, later = _poisoned(seed, gate, kind, in_a_row)
-        return 1, int(any(has_learned(life, each.champion) and is_worse(life, each, seed) for each in later))
+        by_poison = [each for each in later if {_drop(life, PAST_DROPS + n) for n in range(in_a_row)} & {*each.drops}]
+        return 1, int(any(has_learned(life, each.champion) and is_worse(life, each, seed) for each in by_poison))
 
     return harmed
+
+
+def poison_unlucky(kind: Poison) -> Case:
+    """Whether it did so by chance, judged on clean rows alone; the policy's level bounds that."""
+
+    def unlucky(seed: int, gate: str) -> Tally:
+        life, later = _poisoned(seed, gate, kind, 1)
+        by_chance = [each for each in later if _drop(life, PAST_DROPS) not in each.drops]
+        return 1, int(any(has_learned(life, each.champion) and is_worse(life, each, seed) for each in by_chance))
+
+    return unlucky
 
 
 def poison_served(kind: Poison) -> Case:
@@ -227,6 +239,7 @@ GROUPS: dict[str, dict[str, Case]] = {
     "no_better_promoted": NO_BETTER,
     "tariff_missed": MISSED,
     "poison_harmed": {name: poison_harmed(kind) for name, kind in POISONS.items()},
+    "poison_unlucky": {name: poison_unlucky(kind) for name, kind in POISONS.items()},
     "poison_served": {name: poison_served(kind) for name, kind in POISONS.items()},
     "poison_bystander_harmed": {name: bystander_harmed(kind) for name, kind in POISONS.items()},
     "poison_twice_harmed": {name: poison_harmed(kind, 2) for name, kind in POISONS.items()},
