@@ -51,7 +51,7 @@ def changed(seed: int, gate: str, when: str) -> tuple[Lifecycle, list[int | None
 
 
 def poison_harmed(kind: Poison, in_a_row: int = 1) -> Case:
-    """Whether a version that has learned from poison took a better one's place, judged on poisoned rows among others."""
+    """Whether a version that has learned from poison took a better one's place, judged on poisoned rows too."""
 
     def harmed(seed: int, gate: str) -> Tally:
         life, later = _poisoned(seed, gate, kind, in_a_row)
