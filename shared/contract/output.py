@@ -20,7 +20,7 @@ PART_BYTES = 16 * 2**20
 HandOver = Callable[[Path], None]
 # Dictionaries of what hardly repeats cost half of the writing and save nothing.
 _REPEATING = {"_drop", "_generation", "reason"}
-# It is read once, minutes later: half the size is not worth half of the writing.
+# It is read once, minutes later: a quarter less of it is not worth half as much work again.
 _COMPRESSION = "snappy"
 
 
