@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy.local.faults.flights import MODEL
-from deploy.local.faults.lab import Lab, Message, until
+from deploy.local.faults.lab import Lab, Message
 from deploy.local.faults.quiet import settle
 
 BY_HAND = {"reason": "the fault lab asks", "who": "the lab"}
@@ -14,13 +14,14 @@ BY_HAND = {"reason": "the fault lab asks", "who": "the lab"}
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """The step that is set off, by a message on which topic, and how to have one come."""
+    """The step that is set off, by a message on which topic, how to have one come, and what has to be there before."""
 
     step: str
     topic: str
     make: Callable[[Lab], object]
     kills: tuple[str, ...]
     freezes: tuple[str, ...] = ()
+    prepare: Callable[[Lab], None] = lambda lab: None
 
     def point(self, name: str) -> str:
         """A crash point by its whole name."""
@@ -38,25 +39,29 @@ def queue_training(lab: Lab) -> None:
     lab.publish("training-requested", {"model": MODEL, "params": {"alpha": lab.dice.randint(1, 99)}})
 
 
+def have_another(lab: Lab) -> None:
+    """See to it that there is a version that is not in production."""
+    if not _others(lab):
+        ask_training(lab)
+        settle(lab)
+
+
 def promote_another(lab: Lab) -> Message:
     """A person puts another version into production."""
-    known = [each.version for each in lab.services.registry.versions(MODEL) if each.counts]
-    if len(known) < 2:
-        ask_training(lab)
-        until(lambda: len(_others(lab)) > 0, "a second version")
     return lab.publish("promotion-requested", {"model": MODEL, "version": lab.dice.choice(_others(lab)), **BY_HAND})
+
+
+def have_an_earlier_one(lab: Lab) -> None:
+    """See to it that there was another champion before."""
+    if not _earlier(lab):
+        have_another(lab)
+        promote_another(lab)
+        settle(lab)
 
 
 def roll_back(lab: Lab) -> Message:
     """A person puts an earlier champion back."""
-    champion = lab.services.decisions.champion(MODEL)
-    history = lab.services.decisions.history(MODEL)
-    earlier = sorted({each.champion for each in history if each.champion} - {champion})
-    if not earlier:
-        promote_another(lab)
-        settle(lab)
-        return roll_back(lab)
-    return lab.publish("rollback-requested", {"model": MODEL, "version": lab.dice.choice(earlier), **BY_HAND})
+    return lab.publish("rollback-requested", {"model": MODEL, "version": lab.dice.choice(_earlier(lab)), **BY_HAND})
 
 
 def pause_and_resume(lab: Lab) -> None:
@@ -74,8 +79,12 @@ def withdraw(lab: Lab) -> Message:
     return lab.publish("withdrawal-requested", {"model": MODEL, "drop": drop, "undo": bool(out), **BY_HAND})
 
 
+def _earlier(lab: Lab) -> list[int]:
+    history = lab.services.decisions.history(MODEL)
+    return sorted({each.champion for each in history if each.champion} - {history[-1].champion})
+
+
 def _others(lab: Lab) -> list[int]:
-    settle(lab)
     champion = lab.services.decisions.champion(MODEL)
     return [each.version for each in lab.services.registry.versions(MODEL) if each.counts and each.version != champion]
 
@@ -119,6 +128,7 @@ CAUSES: dict[str, Cause] = {
     "promote": Cause(
         step="promote",
         topic="promotion-requested",
+        prepare=have_another,
         make=promote_another,
         kills=("claimed", "decided", "alias", "worked", "outbox", "announced", "done"),
         freezes=("claimed", "decided", "alias", "worked", "outbox"),
@@ -126,6 +136,7 @@ CAUSES: dict[str, Cause] = {
     "rollback": Cause(
         step="promote",
         topic="rollback-requested",
+        prepare=have_an_earlier_one,
         make=roll_back,
         kills=("claimed", "decided", "alias", "worked", "outbox", "announced", "done"),
         freezes=("claimed", "decided", "alias", "worked", "outbox"),

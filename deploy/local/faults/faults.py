@@ -35,6 +35,7 @@ def kill(name: str, *points: str) -> Callable[[Lab], int]:
 
 
 def _kill_at(lab: Lab, cause: Cause, point: str) -> int:
+    cause.prepare(lab)
     died = lab.obeyed(cause.point(point), KILL, lambda: cause.make(lab))
     settle(lab)
     return int(died)

@@ -31,6 +31,7 @@ def freeze(name: str, *points: str) -> Callable[[Lab], int]:
 
 
 def _freeze_function(lab: Lab, cause: Cause, point: str) -> int:
+    cause.prepare(lab)
     with seconds.function(lab, cause.step) as port:
         known = {message.id for message in [*lab.logged(), *lab.confirmed]}
         if not lab.obeyed(point, FREEZE, lambda: cause.make(lab)):
