@@ -22,7 +22,7 @@ from shared.lifecycle.events import CONSUMERS
 from shared.lifecycle.messages import decode
 from tests.e2e.mutations import mutated
 
-QUICK = ("poison", "reorder", "kill-evaluate.recorded", "still-mlflow.promoting")
+QUICK = ("poison", "reorder", "kill-preprocess.worked", "still-mlflow.promoting")
 SHORT_SECONDS = 3.0
 # With this seed come first the duplicates, then what leaves drops behind that later ones wait for.
 LOST_LAST = 7
