@@ -17,6 +17,7 @@ MEASUREMENTS = {
     "slices": ("slice_",),
     "drop_to_verdict": ("drop_to_verdict_", "bare_steps_"),
     "cleaning": ("cleaning_",),
+    "decisions": ("decisions_",),
 }
 
 
