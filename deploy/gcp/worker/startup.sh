@@ -101,14 +101,15 @@ end() {
     [ -n "${GCE_METADATA_HOST:-}" ] || poweroff
 }
 
+# Also a machine that nobody has told anything has to come to its end: there, a name that is not set would stop it.
+NAME="" ZONE="" PROJECT="" WORKER="" TIDEWHEEL_STATE_BUCKET=""
+trap end EXIT
+trap 'exit 143' TERM
+mkdir -p "$FOLDER"
 NAME="$(ask instance/name)"
 ZONE="$(ask instance/zone)"
 ZONE="${ZONE##*/}"
 PROJECT="$(ask project/project-id)"
-WORKER=""
-trap end EXIT
-trap 'exit 143' TERM
-mkdir -p "$FOLDER"
 export_environment
 continue_log
 exec > >(tee -a "$LOG") 2>&1
