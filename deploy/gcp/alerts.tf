@@ -71,7 +71,10 @@ resource "google_monitoring_alert_policy" "alerts" {
       filter          = each.value.filter
       comparison      = "COMPARISON_GT"
       threshold_value = each.value.threshold
-      duration        = "0s"
+      duration        = "60s"
+      # What happens seldom leaves no data behind: without this a mail would be the last one until auto_close. It takes
+      # a duration, and the window below is longer than that.
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
 
       aggregations {
         alignment_period     = "300s"
@@ -89,6 +92,6 @@ resource "google_monitoring_alert_policy" "alerts" {
   }
 
   alert_strategy {
-    auto_close = "86400s"
+    auto_close = "1800s"
   }
 }

@@ -34,6 +34,9 @@ PROTECTED: dict[str, dict[str, Any]] = {
     "google_storage_bucket": {"force_destroy": False},
 }
 ALERTED = ("dead-letters", "step-failed", "model-decided")
+# The API refuses the first without the second.
+MISSING_DATA = "conditions.condition_threshold.evaluation_missing_data"
+DURATION = "conditions.condition_threshold.duration"
 APIS = "google_project_service.apis"
 # How the names of a service's resources begin.
 SERVICES = {
@@ -116,6 +119,8 @@ def _check_alerts(plan: Plan) -> Iterator[Finding]:
             yield _finding(each, f"{each.address} tells nobody")
         if not each.get("documentation.content"):
             yield _finding(each, f"{each.address} does not say what to do")
+        if each.get(MISSING_DATA) != "EVALUATION_MISSING_DATA_INACTIVE" or each.get(DURATION) in (None, "0s"):
+            yield _finding(each, f"{each.address} stays open when data stops, and tells nobody of the next time")
     if not plan.of_type("google_billing_budget"):
         yield Finding(
             check=CHECK, where="deploy/gcp", what="no budget alert is made, though a billing account is named"
