@@ -52,6 +52,9 @@ resource "google_storage_bucket_object" "functions" {
   bucket = google_storage_bucket.sources.name
   name   = "${each.key}-${substr(local.manifest.functions[each.key].sha256, 0, 16)}.zip"
   source = "${local.packages}/${local.manifest.functions[each.key].file}"
+
+  # Replaced by a newer one, it stays: to go back to.
+  deletion_policy = "ABANDON"
 }
 
 resource "google_cloudfunctions2_function" "functions" {

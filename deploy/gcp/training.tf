@@ -21,6 +21,9 @@ resource "google_storage_bucket_object" "worker" {
   bucket = google_storage_bucket.sources.name
   name   = "worker-${substr(local.manifest.worker.sha256, 0, 16)}.zip"
   source = "${local.packages}/${local.manifest.worker.file}"
+
+  # A machine that was started a moment ago, from the template before, still fetches it.
+  deletion_policy = "ABANDON"
 }
 
 resource "google_compute_instance_template" "training" {

@@ -62,6 +62,7 @@ def check(plan: Plan, schema: Schema) -> Iterator[Finding]:
     """What is open, untidy, silent, unpinned or unexplained."""
     yield from _check_buckets(plan)
     yield from _check_protection(plan)
+    yield from _check_packages(plan)
     yield from _check_alerts(plan)
     yield from _check_services(plan)
     yield from _check_order(plan)
@@ -106,6 +107,13 @@ def _check_protection(plan: Plan) -> Iterator[Finding]:
             for path, value in wanted.items():
                 if each.get(path) != value and each.name != "sources":
                     yield _finding(each, f"{each.address}: {path} is {each.get(path)}, and should be {value}")
+
+
+def _check_packages(plan: Plan) -> Iterator[Finding]:
+    """A newer package takes nothing away: machines still start from the one before, and people go back to it."""
+    for each in plan.of_type("google_storage_bucket_object"):
+        if each.get("deletion_policy") != "ABANDON":
+            yield _finding(each, f"{each.address} goes as soon as there is a newer one: deletion_policy")
 
 
 def _check_alerts(plan: Plan) -> Iterator[Finding]:
