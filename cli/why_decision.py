@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from shared.lifecycle.decisions import Decision
 
 EVIDENCE = ("part", "rows", "groups", "challenger", "rival", "gain", "from", "to")
-PARTS = {"all": "all rows judged", "alike": "drops alike for both", "older": "older drops"}
+PARTS = {
+    "all": "all rows judged",
+    "alike": "drops alike for both",
+    "news": "drops new to the rival",
+    "older": "older drops",
+}
 _NUMBERS = ("rows", "groups", "challenger", "rival", "gain", "low", "high")
 _WHOLE = ("rows", "groups")
 
@@ -60,7 +65,7 @@ def _rows(decision: Mapping[str, Any]) -> list[Sequence[Any]]:
 
 def _place(name: str) -> tuple[int, str]:
     """All rows first, slices last."""
-    kinds = ("all", "alike", "drop", "older", "slice")
+    kinds = ("all", "alike", "news", "drop", "older", "slice")
     kind = name.partition("_")[0]
     return kinds.index(kind) if kind in kinds else len(kinds), name
 

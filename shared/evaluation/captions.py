@@ -9,7 +9,7 @@ from shared.contract.spec import ModelSpec
 from shared.evaluation.comparison import ALL, Part
 from shared.evaluation.plots import Bar
 from shared.evaluation.residuals import Residuals
-from shared.evaluation.verdicts import ALIKE, DROP, OLDER, SLICE, margin_of, tells
+from shared.evaluation.verdicts import ALIKE, DROP, NEWS, OLDER, SLICE, margin_of, tells
 from shared.evaluation.wording import listed, number, percent
 
 BETTER, UNCLEAR, HOLDS, DOUBTFUL, WORSE, FEW = "better", "unclear", "holds", "doubtful", "worse", "few"
@@ -148,7 +148,7 @@ def _share(spec: ModelSpec, part: Part, value: float) -> float:
 
 
 def _order(name: str) -> tuple[int, str]:
-    kinds = (ALL, SLICE, DROP, ALIKE, OLDER)
+    kinds = (ALL, SLICE, DROP, ALIKE, NEWS, OLDER)
     return next(place for place, kind in enumerate(kinds) if name.startswith(kind)), name
 
 
@@ -158,4 +158,5 @@ def _label(name: str, drops: Sequence[str]) -> str:
     if name.startswith(DROP):
         index = int(name.removeprefix(DROP)) - 1
         return drops[index].rpartition("/")[2] if index < len(drops) else name
-    return {ALL: "all rows", ALIKE: "drops alike to both", OLDER: "older drops"}.get(name, name)
+    named = {ALL: "all rows", ALIKE: "drops alike to both", NEWS: "drops new to the champion", OLDER: "older drops"}
+    return named.get(name, name)

@@ -15,7 +15,7 @@ import numpy as np
 from shared.contract.spec import ModelSpec
 from shared.evaluation.comparison import ALL, Part, compare, from_metrics, to_metrics
 from shared.evaluation.scores import Predictor, predictions, slice_masks
-from shared.evaluation.verdicts import ALIKE, DROP, OLDER, SLICE, Evidence
+from shared.evaluation.verdicts import ALIKE, DROP, NEWS, OLDER, SLICE, Evidence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,4 +114,5 @@ def _masks(spec: ModelSpec, rows: Rows, news: Sequence[str]) -> dict[str, np.nda
     drops = rows.judged["_drop"]
     masks = {f"{SLICE}{name}": mask for name, mask in slice_masks(spec, rows.judged).items()}
     masks |= {f"{DROP}{number}": (drops == drop).to_numpy() for number, drop in enumerate(rows.drops, 1)}
-    return masks | ({ALIKE: ~drops.isin(list(news)).to_numpy()} if news else {})
+    is_news = drops.isin(list(news)).to_numpy()
+    return masks | ({ALIKE: ~is_news, NEWS: is_news} if news else {})

@@ -1,8 +1,8 @@
 """Whether a challenger may serve: what was measured on the same rows, held against the model's policy.
 
-A part of the rows is called `all`, `alike` (of drops that both versions have learned from, or neither), `older` (of
-drops before those judged), `slice_<name>` or `drop_<number>`. What is missing or not a number speaks against the
-challenger, and doubt keeps the champion.
+A part of the rows is called `all`, `alike` (of drops that both versions have learned from, or neither), `news` (of
+those that only the challenger has learned from), `older` (of drops before those judged), `slice_<name>` or
+`drop_<number>`. What is missing or not a number speaks against the challenger, and doubt keeps the champion.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.evaluation.comparison import ALL, Part
 from shared.evaluation.policy import KEEP, NOT_ENOUGH, PROMOTE, Verdict
 from shared.evaluation.wording import listed, number, percent
 
-ALIKE, OLDER, SLICE, DROP = "alike", "older", "slice_", "drop_"
+ALIKE, NEWS, OLDER, SLICE, DROP = "alike", "news", "older", "slice_", "drop_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,9 +167,29 @@ def _news(spec: ModelSpec, evidence: Evidence) -> list[str]:
     only = f"the gain shows only on {listed(list(evidence.news))}, which it was trained on and {rival} was not"
     if part is None or not part.is_known or part.groups < spec.policy.min_groups:
         return [only]
-    if part.bounds(evidence.level)[0] > 0:
+    if part.bounds(evidence.level)[0] <= 0:
+        return [f"{only}: on the other drops it is {_detail(spec, part)}"]
+    return _beyond_alike(spec, evidence, part)
+
+
+def _beyond_alike(spec: ModelSpec, evidence: Evidence, alike: Part) -> list[str]:
+    """A small gain on the other drops does not vouch for a much larger one where only the challenger has learned."""
+    own = {f"{DROP}{number}": drop for number, drop in enumerate(evidence.drops, 1) if drop in evidence.news}
+    named = {NEWS: listed(list(evidence.news)), **own}
+    parts = {drop: evidence.parts[name] for name, drop in named.items() if name in evidence.parts}
+    most = alike.bounds(spec.policy.level)[1] / (_reach(spec.metric, alike) or math.inf)
+    larger = [drop for drop, part in parts.items() if not _share_at_least(spec, part) <= most]
+    if not larger:
         return []
-    return [f"{only}: on the other drops it is {_detail(spec, part)}"]
+    details = f"{_detail(spec, parts[larger[0]])}; on the others {_detail(spec, alike)}"
+    return [
+        f"its gain is larger on {larger[0]}, which only it was trained on, than the other drops explain ({details})"
+    ]
+
+
+def _share_at_least(spec: ModelSpec, part: Part) -> float:
+    """Which share of what its rival lacks the challenger gains there; a day alone says nothing of that."""
+    return part.bounds(spec.policy.level)[0] / (_reach(spec.metric, part) or math.inf)
 
 
 def _drops(spec: ModelSpec, evidence: Evidence) -> list[str]:

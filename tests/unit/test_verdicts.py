@@ -220,6 +220,23 @@ def test_a_gain_that_the_other_drops_show_too_is_promoted() -> None:
     assert judged(GOOD, part_alike=GOOD, drops=[JANUARY, DECEMBER], news=[JANUARY]).outcome == "promote"
 
 
+@pytest.mark.parametrize("own", ["part_news", "part_drop_1"])
+def test_a_gain_that_is_larger_on_its_own_drops_than_the_others_explain_waits(own: str) -> None:
+    given: dict[str, Any] = {"part_alike": GOOD, "drops": [JANUARY, DECEMBER], "news": [JANUARY]}
+    verdict = judged(GOOD, **(given | {own: part(1.2, 2.0, error=0.02)}))
+    assert verdict.outcome == "not enough evidence"
+    assert f"its gain is larger on {JANUARY}, which only it was trained on, than the other drops explain" in verdict.why
+    assert judged(GOOD, **(given | {own: part(1.88, 2.0, error=0.02)})).outcome == "promote"
+
+
+def test_own_days_that_are_few_are_larger_only_if_they_agree() -> None:
+    given: dict[str, Any] = {"part_alike": GOOD, "drops": [JANUARY, DECEMBER], "news": [JANUARY]}
+    few = {"rows": 60.0, "groups": 5.0}
+    assert judged(GOOD, **given, part_news=part(1.2, 2.0, error=0.05, **few)).outcome == "not enough evidence"
+    assert judged(GOOD, **given, part_news=part(1.2, 2.0, error=0.60, **few)).outcome == "promote"
+    assert judged(GOOD, **given, part_news=part(math.nan, 2.0)).outcome == "not enough evidence"
+
+
 def test_on_fresh_drops_there_are_no_news_and_the_gain_decides() -> None:
     assert judged(GOOD, drops=[JANUARY], news=[]).outcome == "promote"
 
