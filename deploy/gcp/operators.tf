@@ -59,13 +59,17 @@ resource "google_project_iam_member" "operators" {
   depends_on = [google_project_service.apis]
 }
 
+# Besides asking MLflow: `gcloud run services proxy` looks up the service's address first, which takes a viewer.
 resource "google_cloud_run_v2_service_iam_member" "operators" {
-  for_each = toset(var.operators)
+  for_each = {
+    for pair in setproduct(["roles/run.invoker", "roles/run.viewer"], var.operators) :
+    "${pair[0]}/${pair[1]}" => { role = pair[0], member = pair[1] }
+  }
 
   location = google_cloud_run_v2_service.mlflow.location
   name     = google_cloud_run_v2_service.mlflow.name
-  role     = "roles/run.invoker"
-  member   = each.key
+  role     = each.value.role
+  member   = each.value.member
 }
 
 # Who has put which file into which bucket, people as well as components. (Pub/Sub writes no such log of messages.)

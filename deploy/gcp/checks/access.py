@@ -206,6 +206,8 @@ def _of_people() -> Iterator[Grant]:
         yield Grant(OPERATOR, "roles/storage.objectViewer", "bucket state")
     if used.any("registry"):
         yield Grant(OPERATOR, "roles/run.invoker", "service mlflow")
+    # gcloud run services proxy, which opens MLflow's page, reads the service before it asks it.
+    yield Grant(OPERATOR, "roles/run.viewer", "service mlflow")
     if used.any("machines"):
         yield Grant(OPERATOR, "tidewheelWatcher", "project")
     yield from (Grant(OPERATOR, role, "project") for role in ("roles/logging.viewer", "roles/monitoring.viewer"))
