@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -27,22 +27,23 @@ PLAIN, UNKIND = Kind(), Kind(unkind=True)
 PAST_DROPS, TRUTH_ROWS, TRIES = 4, 20_000, 20
 CHANGES = {"middle": datetime(2013, 5, 16), "start": MONTHS[PAST_DROPS]}
 ERRS_MORE = 0.10
+MODELS = {"lines": BY_LINES, "trees": BY_TREES}
 
 
-def tariff(when: str, more_drops: int) -> Case:
+def tariff(when: str, more_drops: int, model: str = "lines") -> Case:
     """Fares rise in a drop: whether no version that has learned of it serves, so many drops later."""
 
     def missed(seed: int, gate: str) -> Tally:
-        life, champions = changed(seed, gate, when)
+        life, champions = changed(seed, gate, when, model)
         return 1, int(not has_learned(life, champions[more_drops]))
 
     return missed
 
 
 @cache
-def changed(seed: int, gate: str, when: str) -> tuple[Lifecycle, list[int | None]]:
+def changed(seed: int, gate: str, when: str, model: str = "lines") -> tuple[Lifecycle, list[int | None]]:
     """A drop in which fares rise, and two more; and who served after each."""
-    life, kind = past(seed).fork(GATES[gate]), replace(PLAIN, tariff_from=CHANGES[when])
+    life, kind = past(seed, model).fork(GATES[gate]), replace(PLAIN, tariff_from=CHANGES[when])
     champions = []
     for number in range(PAST_DROPS, PAST_DROPS + 3):
         life.drop(_name(number), prepared(month(kind, number, seed)))
@@ -50,33 +51,33 @@ def changed(seed: int, gate: str, when: str) -> tuple[Lifecycle, list[int | None
     return life, champions
 
 
-def poison_harmed(kind: Poison, in_a_row: int = 1) -> Case:
+def poison_harmed(kind: Poison, in_a_row: int = 1, model: str = "lines") -> Case:
     """Whether a version that has learned from poison took a better one's place, judged on poisoned rows too."""
 
     def harmed(seed: int, gate: str) -> Tally:
-        life, later = _poisoned(seed, gate, kind, in_a_row)
+        life, later = _poisoned(seed, gate, kind, in_a_row, model)
         by_poison = [each for each in later if {_drop(life, PAST_DROPS + n) for n in range(in_a_row)} & {*each.drops}]
         return 1, int(any(has_learned(life, each.champion) and is_worse(life, each, seed) for each in by_poison))
 
     return harmed
 
 
-def poison_unlucky(kind: Poison) -> Case:
+def poison_unlucky(kind: Poison, model: str = "lines") -> Case:
     """Whether it did so by chance, judged on clean rows alone; the policy's level bounds that."""
 
     def unlucky(seed: int, gate: str) -> Tally:
-        life, later = _poisoned(seed, gate, kind, 1)
+        life, later = _poisoned(seed, gate, kind, 1, model)
         by_chance = [each for each in later if _drop(life, PAST_DROPS) not in each.drops]
         return 1, int(any(has_learned(life, each.champion) and is_worse(life, each, seed) for each in by_chance))
 
     return unlucky
 
 
-def poison_served(kind: Poison) -> Case:
+def poison_served(kind: Poison, model: str = "lines") -> Case:
     """Whether a version that has learned from poison ever served, be it the better one or not."""
 
     def served(seed: int, gate: str) -> Tally:
-        life, later = _poisoned(seed, gate, kind, 1)
+        life, later = _poisoned(seed, gate, kind, 1, model)
         return 1, int(any(has_learned(life, each.champion) for each in later))
 
     return served
@@ -92,10 +93,12 @@ def bystander_harmed(kind: Poison) -> Case:
     return harmed
 
 
-def _poisoned(seed: int, gate: str, kind: Poison, in_a_row: int) -> tuple[Lifecycle, list[Decision]]:
+def _poisoned(
+    seed: int, gate: str, kind: Poison, in_a_row: int, model: str = "lines"
+) -> tuple[Lifecycle, list[Decision]]:
     """A lifecycle with poison, and after which decisions since then another version served."""
-    life = poisoned(seed, gate, kind, in_a_row)
-    return life, changes(life)[len(changes(past(seed))) :]
+    life = poisoned(seed, gate, kind, in_a_row, model)
+    return life, changes(life)[len(changes(past(seed, model))) :]
 
 
 def has_learned(life: Lifecycle, version: int | None) -> bool:
@@ -104,9 +107,9 @@ def has_learned(life: Lifecycle, version: int | None) -> bool:
 
 
 @cache
-def poisoned(seed: int, gate: str, kind: Poison, in_a_row: int) -> Lifecycle:
+def poisoned(seed: int, gate: str, kind: Poison, in_a_row: int, model: str = "lines") -> Lifecycle:
     """A poisoned drop or several, and two clean ones."""
-    life, rng = past(seed).fork(GATES[gate]), np.random.default_rng([seed, 7])
+    life, rng = past(seed, model).fork(GATES[gate]), np.random.default_rng([seed, 7])
     for number in range(PAST_DROPS, PAST_DROPS + in_a_row + 2):
         rides = month(PLAIN, number, seed)
         life.drop(_name(number), prepared(kind(rides, rng) if number < PAST_DROPS + in_a_row else rides))
@@ -160,9 +163,9 @@ def settled(spec: ModelSpec, kind: Kind, seed: int, gate: str, *, drops: int, fi
 
 
 @cache
-def past(seed: int) -> Lifecycle:
+def past(seed: int, model: str = "lines") -> Lifecycle:
     """Some clean months, which all cases of a seed have in common."""
-    life = Lifecycle(spec=BY_LINES)
+    life = Lifecycle(spec=MODELS[model])
     for number in range(PAST_DROPS):
         life.drop(_name(number), prepared(month(PLAIN, number, seed)))
     return life
@@ -220,6 +223,10 @@ def _drop(life: Lifecycle, number: int) -> str:
     return f"{life.spec.name}/{_name(number)}"
 
 
+def _each(of: Callable[[Poison], Case]) -> dict[str, Case]:
+    return {name: of(kind) for name, kind in POISONS.items()}
+
+
 # What the policy's level bounds: a challenger that is no better is promoted.
 NO_BETTER: dict[str, Case] = {
     "twins": twins(UNKIND, 5),
@@ -235,12 +242,16 @@ MISSED: dict[str, Case] = {
     for when in CHANGES
     for words, more in (("one_drop_later", 1), ("two_drops_later", 2))
 }
+MISSED |= {f"{when}_of_drop_two_drops_later_by_trees": tariff(when, 2, "trees") for when in CHANGES}
 GROUPS: dict[str, dict[str, Case]] = {
     "no_better_promoted": NO_BETTER,
     "tariff_missed": MISSED,
-    "poison_harmed": {name: poison_harmed(kind) for name, kind in POISONS.items()},
-    "poison_unlucky": {name: poison_unlucky(kind) for name, kind in POISONS.items()},
-    "poison_served": {name: poison_served(kind) for name, kind in POISONS.items()},
-    "poison_bystander_harmed": {name: bystander_harmed(kind) for name, kind in POISONS.items()},
-    "poison_twice_harmed": {name: poison_harmed(kind, 2) for name, kind in POISONS.items()},
+    "poison_harmed": _each(poison_harmed),
+    "poison_harmed_trees": _each(partial(poison_harmed, model="trees")),
+    "poison_unlucky": _each(poison_unlucky),
+    "poison_unlucky_trees": _each(partial(poison_unlucky, model="trees")),
+    "poison_served": _each(poison_served),
+    "poison_served_trees": _each(partial(poison_served, model="trees")),
+    "poison_bystander_harmed": _each(bystander_harmed),
+    "poison_twice_harmed": _each(partial(poison_harmed, in_a_row=2)),
 }
