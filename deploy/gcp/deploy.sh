@@ -9,6 +9,9 @@ cd "$(dirname "$0")/../.."
 HERE=deploy/gcp
 PYTHON="${PYTHON:-.venv/bin/python}"
 
+# What .envrc says of a stack on this laptop: the tables would be made there.
+unset PUBSUB_EMULATOR_HOST STORAGE_EMULATOR_HOST BIGQUERY_EMULATOR_HOST BIGQUERY_STORAGE_EMULATOR_HOST
+
 stop() {
   echo "$1" >&2
   exit 2
@@ -32,7 +35,11 @@ refuse_what_is_missing() {
 make_state_bucket() {
   STATE="$PROJECT-terraform"
   if ! gcloud storage buckets describe "gs://$STATE" --format="value(name)" >/dev/null 2>&1; then
-    gcloud services enable cloudresourcemanager.googleapis.com serviceusage.googleapis.com --project="$PROJECT"
+    gcloud services enable cloudresourcemanager.googleapis.com serviceusage.googleapis.com pubsub.googleapis.com \
+      --project="$PROJECT"
+    # Pub/Sub's own account, which Terraform grants things to: a new project may not have it yet, and the provider of this
+    # version cannot ask for it.
+    gcloud beta services identity create --service=pubsub.googleapis.com --project="$PROJECT"
     gcloud storage buckets create "gs://$STATE" --project="$PROJECT" --location="$REGION" \
       --uniform-bucket-level-access --public-access-prevention
     gcloud storage buckets update "gs://$STATE" --versioning

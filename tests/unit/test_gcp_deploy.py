@@ -109,7 +109,8 @@ def test_what_is_missing_is_said_in_one_sentence_and_nothing_is_done(
 
 def test_the_first_deployment_makes_what_a_build_needs_then_the_image_then_the_rest(deployment: Deployment) -> None:
     assert deployment.run(NO_IMAGE="1", NO_BUCKET="1").returncode == 0
-    order = ["deploy.gcp.package", "buckets create gs://demo-terraform", "terraform -chdir=deploy/gcp init"]
+    order = ["deploy.gcp.package", "services enable", "services identity create --service=pubsub.googleapis.com"]
+    order += ["buckets create gs://demo-terraform", "terraform -chdir=deploy/gcp init"]
     order += ["-target=google_artifact_registry_repository_iam_member.builder", "builds submit"]
     places = [deployment.at(each) for each in order]
     assert places == sorted(places)
@@ -133,6 +134,14 @@ def test_nothing_is_changed_without_being_asked_unless_somebody_says_so(deployme
     assert "-auto-approve=false" in deployment.calls[deployment.at(" apply ")]
     deployment.run("down")
     assert "-auto-approve=false" in deployment.calls[deployment.at(" destroy ")]
+
+
+def test_the_tables_are_made_in_the_cloud_also_where_a_stack_runs_on_the_laptop(deployment: Deployment) -> None:
+    deployment.install("python", '#!/bin/sh\nenv >>"$CALLS"\nmkdir -p build/gcp/mlflow\n')
+    assert (
+        deployment.run(BIGQUERY_EMULATOR_HOST="127.0.0.1:1", STORAGE_EMULATOR_HOST="http://127.0.0.1:2").returncode == 0
+    )
+    assert not any("EMULATOR_HOST" in call for call in deployment.calls)
 
 
 def test_yes_asks_nothing(deployment: Deployment) -> None:
