@@ -58,11 +58,20 @@ fetch_code() {
   python3 -m zipfile --extract "$FOLDER/worker.zip" "$FOLDER/code"
 }
 
+# A machine that has just started may be updating itself, and keeps others out meanwhile.
+install_venv() {
+  for _ in 1 2 3 4 5 6; do
+    if apt-get update && apt-get install --yes python3-venv; then return; fi
+    sleep 10
+  done
+  return 1
+}
+
 # An image that has the packages says so by TIDEWHEEL_PYTHON; every other gets them, which takes a minute.
 install_packages() {
   PYTHON="${TIDEWHEEL_PYTHON:-$FOLDER/venv/bin/python}"
   if [ -z "${TIDEWHEEL_PYTHON:-}" ]; then
-    python3 -m venv "$FOLDER/venv" || { apt-get update && apt-get install --yes python3-venv && python3 -m venv --clear "$FOLDER/venv"; }
+    python3 -m venv "$FOLDER/venv" || { install_venv && python3 -m venv --clear "$FOLDER/venv"; }
     "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-deps --requirement "$FOLDER/code/requirements.txt"
   fi
 }
