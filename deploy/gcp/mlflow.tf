@@ -13,7 +13,9 @@ resource "google_cloud_run_v2_service" "mlflow" {
   name     = "mlflow"
   location = var.region
   # People open its page through `gcloud run services proxy`, which comes from outside; who comes is asked in any case.
-  ingress             = "INGRESS_TRAFFIC_ALL"
+  ingress = "INGRESS_TRAFFIC_ALL"
+  # The address that its clients have, and name in their tokens: beside the older one, which Cloud Run takes in any case.
+  custom_audiences    = [local.mlflow_url]
   deletion_protection = var.deletion_protection
 
   template {

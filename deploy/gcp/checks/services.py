@@ -156,6 +156,8 @@ def _check_mlflow(plan: Plan) -> Iterator[Finding]:
         uri = (each.get("service_config.environment_variables") or {}).get("MLFLOW_TRACKING_URI")
         if uri is not None and str(uri).removeprefix("https://") not in hosts:
             yield _finding(each, f"{each.key} goes to {uri}, but the server answers to {', '.join(hosts)} only")
+        if uri is not None and uri not in (service.get("custom_audiences") or []):
+            yield _finding(service, f"tokens of {each.key} are for {uri}, which the server does not say it is")
 
 
 def _finding(instance: Instance, what: str) -> Finding:
