@@ -3,11 +3,12 @@
 
 locals {
   # Attached disks have the machine's name. What is neither (the template, the network, the image) is only used.
-  of_a_training = <<-EOT
-    (resource.type != "compute.googleapis.com/Instance" && resource.type != "compute.googleapis.com/Disk") ||
-    resource.name.extract("/instances/{name}").startsWith("train-") ||
-    resource.name.extract("/disks/{name}").startsWith("train-")
-  EOT
+  # On one line: a condition that comes back without its last line's end would be another one to Terraform.
+  of_a_training = join(" || ", [
+    "(resource.type != \"compute.googleapis.com/Instance\" && resource.type != \"compute.googleapis.com/Disk\")",
+    "resource.name.extract(\"/instances/{name}\").startsWith(\"train-\")",
+    "resource.name.extract(\"/disks/{name}\").startsWith(\"train-\")",
+  ])
 }
 
 resource "google_project_iam_custom_role" "launcher" {

@@ -77,10 +77,22 @@ resource "google_storage_bucket" "state" {
     enabled = true
   }
 
-  # Decisions and requests are not among these: they are kept for good.
+  # Decisions and requests are not among these: they are kept for good. Of a piece of work goes first what it announced:
+  # an outbox without its "done" is work that died half-way, to the reconciler, who would announce it once more.
   lifecycle_rule {
     condition {
       age            = var.ledger_days
+      matches_prefix = ["ledger/"]
+      matches_suffix = ["/outbox"]
+    }
+    action {
+      type = "Delete"
+    }
+  }
+
+  lifecycle_rule {
+    condition {
+      age            = var.ledger_days + 14
       matches_prefix = ["ledger/", "machines/"]
     }
     action {

@@ -18,6 +18,7 @@ BUCKETS = ("landing", "quarantine", "state", "artifacts", "sources")
 VERSIONED = ("landing", "state", "artifacts")
 # Prefixes of the state bucket that come to an end; everything else there stays.
 ENDING = ("ledger/", "machines/", "logs/", f"{STAGING}/")
+LEAST_DAYS_BETWEEN = 7
 # Of everything that is of a type, but for the sources, which can be made again.
 PROTECTED: dict[str, dict[str, Any]] = {
     "google_bigquery_dataset": {"delete_contents_on_destroy": False},
@@ -92,12 +93,24 @@ def _check_bucket(bucket: Instance, name: str) -> Iterator[Finding]:
         yield _finding(bucket, f"{name}: versions are kept of {', '.join(VERSIONED)}, and of no other bucket")
     rules = bucket.get("lifecycle_rule") or []
     deleting = [each["condition"][0] for each in rules if each["action"][0]["type"] == "Delete"]
-    ends = {prefix for each in deleting if "age" in each for prefix in each.get("matches_prefix", ["everything"])}
+    # A suffix picks out some of them only.
+    ending = [each for each in deleting if "age" in each and "matches_suffix" not in each]
+    ends = {prefix for each in ending for prefix in each.get("matches_prefix", ["everything"])}
     wanted = {"state": set(ENDING), "quarantine": {"everything"}, "sources": {"builds/"}}.get(name, set())
     if ends != wanted:
         yield _finding(bucket, f"in {name} comes to an end: {sorted(ends)}; it should be {sorted(wanted)}")
+    if name == "state" and not _outboxes_go_first(deleting):
+        yield _finding(bucket, "an outbox may outlive its done: the reconciler would announce old work once more")
     if name in VERSIONED and not any("days_since_noncurrent_time" in each for each in deleting):
         yield _finding(bucket, f"versions of {name} that nobody sees any more are never deleted")
+
+
+def _outboxes_go_first(deleting: list[dict[str, Any]]) -> bool:
+    """Some days before the rest of the ledger: Cloud Storage deletes what is old within a day or more, in any order."""
+    ages = [each for each in deleting if "ledger/" in each.get("matches_prefix", []) and "age" in each]
+    first = [each["age"] for each in ages if each.get("matches_suffix") == ["/outbox"]]
+    rest = [each["age"] for each in ages if "matches_suffix" not in each]
+    return bool(first and rest) and max(first) + LEAST_DAYS_BETWEEN <= min(rest)
 
 
 def _check_protection(plan: Plan) -> Iterator[Finding]:
