@@ -12,7 +12,7 @@ from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
 from shared.lifecycle import holdout
 from shared.lifecycle.events import TrainingRequested
-from shared.lifecycle.holdout import Judged, judged_on
+from shared.lifecycle.holdout import Judged, Seen, judged_on
 from shared.lifecycle.services import Services
 from shared.lifecycle.track_record import odd_drops
 from training_vm.patience import patiently
@@ -34,7 +34,7 @@ class Rivals:
 
     champion: int | None
     loaded: Mapping[int, Loaded]
-    drops: Mapping[int, Collection[str]]
+    drops: Mapping[int, Collection[Seen]]
     faults: Mapping[int, str]
 
 
@@ -61,10 +61,11 @@ def compare(
         _odd(spec, data, services),
     )
     newest, rows = held_out.newest, held_out.rows
-    about = judged_on(newest, set(data.drop_names), rivals.drops, odd=odd, faults=rivals.faults)
+    about = judged_on(newest, set(data.drops), rivals.drops, odd=odd, faults=rivals.faults)
+    # All of them: those beyond the few that are named would count as drops that both know.
+    news = {version: holdout.news(newest, set(data.drops), drops) for version, drops in rivals.drops.items()}
     against = {
-        version: Rival(pipeline=loaded.pipeline, news=about.news[str(version)])
-        for version, loaded in rivals.loaded.items()
+        version: Rival(pipeline=loaded.pipeline, news=news[version]) for version, loaded in rivals.loaded.items()
     }
     metrics = judged_metrics(spec, rows, fitted.pipeline, fitted.baseline, against)
     # As Python's own strings, which are found seven times faster than Arrow's.
@@ -80,7 +81,7 @@ def compare(
         champion=rivals.champion,
         rows=rows.judged,
         rivals={version: loaded.pipeline for version, loaded in rivals.loaded.items()},
-        news={version: holdout.news(newest, set(data.drop_names), drops) for version, drops in rivals.drops.items()},
+        news=news,
     )
 
 
@@ -97,9 +98,9 @@ def _rivals(model: str, services: Services) -> Rivals:
     return Rivals(champion=standing.champion, loaded=loaded, drops=drops, faults=faults)
 
 
-def _loaded(model: str, number: int, services: Services) -> tuple[Loaded, Collection[str]]:
+def _loaded(model: str, number: int, services: Services) -> tuple[Loaded, Collection[Seen]]:
     version = services.registry.version(model, number)
-    return services.registry.load(model, number), services.registry.drops([version])[0]
+    return services.registry.load(model, number), set(services.registry.drops([version])[0].items())
 
 
 def _rows(spec: ModelSpec, event: TrainingRequested, data: DataVersion, services: Services) -> HeldOut:

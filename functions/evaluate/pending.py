@@ -37,10 +37,10 @@ def compare_on_fresh_drops(case: Case, roles: Mapping[str, Candidate]) -> Fresh 
     rows = _read(case, drops, both)
     rivals = {champion.number: Rival(pipeline=champion.loaded.pipeline)} if champion else {}
     named = Rows(judged=rows, drops=[account.drop for account in drops[: holdout.MOST_NAMED]])
-    baseline, learned = challenger.version.metrics["baseline_value"], set(challenger.data.drop_names)
+    baseline, learned = challenger.version.metrics["baseline_value"], set(challenger.data.drops)
     metrics = judged_metrics(case.spec, named, challenger.loaded.pipeline, baseline, rivals)
-    metrics[OVERLAP] = float(rows["_drop"].isin(learned).sum())
-    theirs = {champion.number: set(champion.data.drop_names)} if champion else {}
+    metrics[OVERLAP] = float(rows["_drop"].isin(challenger.data.drop_names).sum())
+    theirs = {champion.number: set(champion.data.drops)} if champion else {}
     odd = odd_drops(case.spec, case.accounts, challenger.data.drops, case.services)
     return Fresh(metrics=metrics, tags={holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs, odd=odd).to_tag()})
 

@@ -22,6 +22,8 @@ MOST_NAMED = 5
 # MLflow cuts off what is longer, and half a JSON object is none.
 MOST_LETTERS = 7_500
 JUDGED_ON = "tidewheel.judged_on"
+# A drop and its generation.
+Seen = tuple[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +69,8 @@ class Judged:
 
 def judged_on(
     accounts: Sequence[Account],
-    mine: Collection[str],
-    theirs: Mapping[int, Collection[str]],
+    mine: Collection[Seen],
+    theirs: Mapping[int, Collection[Seen]],
     *,
     odd: Mapping[str, str],
     faults: Mapping[int, str] | None = None,
@@ -92,9 +94,10 @@ def judged_on(
     )
 
 
-def news(accounts: Sequence[Account], mine: Collection[str], theirs: Collection[str]) -> list[str]:
-    """The drops that only one of two versions has learned from."""
-    return [account.drop for account in accounts if account.drop in mine and account.drop not in theirs]
+def news(accounts: Sequence[Account], mine: Collection[Seen], theirs: Collection[Seen]) -> list[str]:
+    """The drops that only one of two versions has learned from; written again, a drop is another one."""
+    named = [(account.drop, account.generation) for account in accounts]
+    return [drop for drop, generation in named if (drop, generation) in mine and (drop, generation) not in theirs]
 
 
 def judged(spec: ModelSpec, accounts: Sequence[Account]) -> list[Account]:

@@ -32,6 +32,11 @@ def weeks(count: int) -> list[Account]:
     return [account(f"week {number}", 7 * number + 1, 7 * number + 7) for number in reversed(range(count))]
 
 
+def seen(*drops: str) -> set[tuple[str, int]]:
+    """What a version has learned from: the first generation of these drops."""
+    return {(drop, 1) for drop in drops}
+
+
 def names(accounts: list[Account]) -> list[str]:
     return [each.drop for each in accounts]
 
@@ -91,11 +96,16 @@ def test_judged_and_older_never_share_a_drop_and_judged_is_never_longer_than_nee
 
 
 def test_news_are_the_drops_that_only_the_challenger_has_learned_from() -> None:
-    about = judged_on(
-        weeks(3), {"week 2", "week 1"}, {1: {"week 1", "week 0"}, 4: {"week 2", "week 1"}}, odd={}, faults={7: "gone"}
-    )
+    mine, theirs = seen("week 2", "week 1"), {1: seen("week 1", "week 0"), 4: seen("week 2", "week 1")}
+    about = judged_on(weeks(3), mine, theirs, odd={}, faults={7: "gone"})
     assert about.drops == ["week 2", "week 1", "week 0"]
     assert about.news == {"1": ["week 2"], "4": []} and about.faults == {"7": "gone"}
+
+
+def test_a_drop_that_was_written_again_is_news_to_whoever_has_learned_from_what_was_there_before() -> None:
+    again = [account("week 2", 15, 21, generation=2), *weeks(2)]
+    about = judged_on(again, {("week 2", 2), ("week 1", 1)}, {1: seen("week 2", "week 1")}, odd={})
+    assert about.news == {"1": ["week 2"]}
 
 
 def test_the_same_drops_have_the_same_digest_and_another_generation_has_another() -> None:
@@ -124,7 +134,7 @@ def test_no_tag_says_nothing() -> None:
 
 def test_long_names_and_reasons_fit_in_a_tag() -> None:
     accounts = [account(f"{number}".ljust(300, "x"), 1, 31, generation=1795560699209764) for number in range(50)]
-    mine, odd = {*names(accounts)}, dict.fromkeys(names(accounts), "why " * 500)
+    mine, odd = {(each.drop, each.generation) for each in accounts}, dict.fromkeys(names(accounts), "why " * 500)
     about = judged_on(accounts, mine, {1_000_001: (), 1_000_002: ()}, odd=odd)
     assert len(about.drops) == MOST_NAMED and len(about.to_tag()) < MOST_LETTERS
     assert len(judged_on(accounts, mine, {1: ()}, odd=odd, faults={2: "x" * 5_000}).to_tag()) < MOST_LETTERS
@@ -132,7 +142,7 @@ def test_long_names_and_reasons_fit_in_a_tag() -> None:
 
 def test_of_the_longest_names_fewer_fit_and_the_newest_stay() -> None:
     accounts = [account(f"{number}".ljust(512, "x"), 1, 31, generation=1795560699209764) for number in range(5)]
-    mine, odd = {*names(accounts)}, dict.fromkeys(names(accounts), "why " * 500)
+    mine, odd = {(each.drop, each.generation) for each in accounts}, dict.fromkeys(names(accounts), "why " * 500)
     tag = judged_on(accounts, mine, {1_000_001: (), 1_000_002: ()}, odd=odd).to_tag()
     kept = Judged.from_tag(tag)
     assert len(tag) <= MOST_LETTERS and 1 <= len(kept.drops) < 5 and kept.drops == names(accounts)[: len(kept.drops)]

@@ -1,0 +1,56 @@
+"""Drops of a day: many of them are judged at once, and it takes weeks until there are days enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from benchmarks.decisions_lifecycle import Lifecycle
+from shared.contract.spec import ModelSpec
+from shared.lifecycle.standing import NOT_ENOUGH
+from tests.unit.rides import frame_of, spec_of
+
+ROWS = 120
+BEGINNING = 30
+
+
+def linear(_: Mapping[str, Any]) -> Pipeline:
+    return make_pipeline(make_column_transformer(("passthrough", ["km"])), LinearRegression())
+
+
+def daily(**policy: Any) -> ModelSpec:
+    """Trained anew by age alone."""
+    said = {"max_age_days": 27, "decline_skill": 9.0, "drift_psi": 9.0, "odd_skill": 9.0} | policy
+    # By the name of a file that there is.
+    return replace(spec_of(policy=said), name="taxi_fare", pipeline=linear, slices={})
+
+
+def rides_of(first: int, last: int, *, dollars_per_km: float = 2.0) -> pd.DataFrame:
+    """Rides of these days, counted from 0."""
+    days = np.repeat(np.arange(first, last + 1), ROWS)
+    rng = np.random.default_rng(first)
+    km = rng.uniform(1, 20, len(days))
+    rides = frame_of(3 + dollars_per_km * km + rng.normal(0, 2, len(days)), days=days).assign(km=km)
+    return rides.assign(_row_key=[f"{first} {number}" for number in range(len(days))])
+
+
+def lived(spec: ModelSpec, days: int, *, dollars_per_km: float) -> Lifecycle:
+    """A first drop of many days, and then one a day, in a world that has changed."""
+    life = Lifecycle(spec=spec)
+    life.drop("beginning", rides_of(0, BEGINNING - 1))
+    for day in range(BEGINNING, BEGINNING + days):
+        life.drop(f"{day:04}", rides_of(day, day, dollars_per_km=dollars_per_km))
+    return life
+
+
+def test_what_only_the_challenger_has_learned_from_is_news_however_many_drops_that_are() -> None:
+    first = next(each for each in lived(daily(), 28, dollars_per_km=2.4).history if each.version == 2)
+    assert first.verdict == NOT_ENOUGH and first.evidence["all"]["groups"] >= 20
+    assert first.evidence["news"]["groups"] == first.evidence["all"]["groups"] and "alike" not in first.evidence
