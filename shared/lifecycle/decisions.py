@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.adapters.storage import Storage
-from shared.lifecycle.standing import Standing
+from shared.lifecycle.standing import JUDGED, Standing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,13 @@ class Decision:
     def is_change(self) -> bool:
         """Whether production is another one after it."""
         return self.champion != self.before
+
+    @property
+    def is_look(self) -> bool:
+        """Whether it could have ended in a promotion: where rows or groups were too few, chance had no chance."""
+        whole = self.evidence.get("all", {})
+        wanted = {"rows": self.policy.get("min_holdout_rows", 0), "groups": self.policy.get("min_groups", 0)}
+        return self.verdict in JUDGED and all(whole.get(name, 0) >= least for name, least in wanted.items())
 
 
 Judge = Callable[[Standing], Decision]

@@ -69,12 +69,12 @@ class Standing:
         return {drop: why for decision in self.history for drop, why in decision.odd.items()}
 
     def looks(self, version: int) -> int:
-        """How often a version was judged so far."""
-        return sum(decision.version == version and decision.verdict in JUDGED for decision in self.history)
+        """How often a version was judged so far, on rows enough to end otherwise."""
+        return sum(decision.version == version and decision.is_look for decision in self.history)
 
     def tries(self, version: int, holdout: str) -> int:
         """How many other versions were judged on the same rows so far."""
-        judged = {each.version for each in self.history if each.verdict in JUDGED and each.holdout == holdout}
+        judged = {each.version for each in self.history if each.is_look and each.holdout == holdout}
         return len(judged - {version})
 
     @cached_property

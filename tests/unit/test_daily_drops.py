@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from benchmarks.decisions_lifecycle import Lifecycle
 from shared.contract.spec import ModelSpec
-from shared.lifecycle.standing import NOT_ENOUGH
+from shared.lifecycle.standing import NOT_ENOUGH, PROMOTE
 from tests.unit.rides import frame_of, spec_of
 
 ROWS = 120
@@ -54,3 +54,11 @@ def test_what_only_the_challenger_has_learned_from_is_news_however_many_drops_th
     first = next(each for each in lived(daily(), 28, dollars_per_km=2.4).history if each.version == 2)
     assert first.verdict == NOT_ENOUGH and first.evidence["all"]["groups"] >= 20
     assert first.evidence["news"]["groups"] == first.evidence["all"]["groups"] and "alike" not in first.evidence
+
+
+def test_days_too_few_to_tell_spend_nothing_of_the_level() -> None:
+    history = [each for each in lived(daily(), 48, dollars_per_km=2.4).history if each.version == 2]
+    levels = [each.level for each in history]
+    assert len(levels) == 21 and levels[0] == daily().policy.level / 2
+    assert {*levels[1:]} == {daily().policy.level / 4}
+    assert history[-1].verdict == PROMOTE and history[-1].evidence["all"]["groups"] == 20

@@ -137,6 +137,15 @@ def test_looks_are_the_verdicts_on_one_version_and_nothing_that_a_person_did() -
     assert (found.looks(2), found.looks(3), found.looks(9)) == (3, 1, 0)
 
 
+def test_what_too_few_rows_or_groups_could_not_decide_is_neither_a_look_nor_a_try() -> None:
+    policy = {"min_holdout_rows": 100, "min_groups": 20}
+    for rows, groups, looks in ((99.0, 20.0, 0), (100.0, 19.0, 0), (100.0, 20.0, 1)):
+        evidence = {"all": {"rows": rows, "groups": groups}}
+        found = standing((NOT_ENOUGH, 2), policy=policy, evidence=evidence, holdout="march")
+        assert (found.looks(2), found.tries(3, "march")) == (looks, looks)
+    assert standing((NOT_ENOUGH, 2), policy=policy).looks(2) == 0
+
+
 def test_tries_are_the_other_versions_on_the_same_rows() -> None:
     found = standing((KEEP, 2), (KEEP, 3), (NOT_ENOUGH, 3), (BY_HAND, 4), holdout="march")
     assert (found.tries(5, "march"), found.tries(3, "march"), found.tries(5, "april")) == (2, 1, 0)
