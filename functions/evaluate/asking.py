@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from functions.evaluate.case import Case
+from functions.evaluate.pending import Fresh
 from functions.evaluate.scoring import Candidate
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, regretted, worth_training
 from shared.lifecycle.track_record import track_record
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from shared.adapters.registry import Version
 
 
-def worth(case: Case, champion: Candidate | None, drifted: Mapping[str, float]) -> Verdict:
-    """Whether a challenger is worth training, by the policy; a training that ended just now is given time."""
+def worth(case: Case, champion: Candidate | None, drifted: Mapping[str, float], fresh: Fresh | None = None) -> Verdict:
+    """Whether a challenger is worth training, by the policy; what was trained last is given time."""
     newest = _newest(case)
     last = newest.data_version.get("last_event") if newest else None
     verdict = worth_training(
@@ -31,7 +32,9 @@ def worth(case: Case, champion: Candidate | None, drifted: Mapping[str, float]) 
         skill_at_promotion=champion.version.metrics.get("holdout_skill") if champion else None,
         drifted=drifted,
     )
-    return _rested(case, verdict) if verdict.outcome == TRAIN else verdict
+    if verdict.outcome != TRAIN:
+        return verdict
+    return _undecided(case, verdict, fresh) if champion and fresh else _rested(case, verdict)
 
 
 def drift(case: Case, champion: Candidate, rows: pd.DataFrame) -> tuple[dict[str, float], dict[str, float]]:
@@ -61,6 +64,15 @@ def regret(case: Case, champion: Candidate | None, before: Candidate | None) -> 
     # On other rows they were not compared.
     same = [when for when in sorted(mine) if when in theirs and mine[when]["rows"] == theirs[when]["rows"]]
     return regretted(case.spec, [(mine[when]["value"], theirs[when]["value"]) for when in same])
+
+
+def _undecided(case: Case, verdict: Verdict, fresh: Fresh) -> Verdict:
+    """A challenger that waits for more days is decided first: another one would wait for as many, and so on for ever."""
+    wanted = case.spec.policy.min_groups
+    if case.spec.group or fresh.days >= wanted:
+        return _rested(case, verdict)
+    waits = f"version {case.standing.pending} waits for its verdict"
+    return Verdict(KEEP, f"{verdict.why} But {waits}: drops of {fresh.days} of {wanted} event days have come since.")
 
 
 def _rested(case: Case, verdict: Verdict) -> Verdict:

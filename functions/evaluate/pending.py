@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Fresh:
-    """The comparison's numbers and tags, for the challenger's run on the drop."""
+    """The comparison's numbers and tags, for the challenger's run on the drop; and the event days that it spans."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    days: int = 0
 
 
 def compare_on_fresh_drops(case: Case, roles: Mapping[str, Candidate]) -> Fresh | None:
@@ -42,7 +43,8 @@ def compare_on_fresh_drops(case: Case, roles: Mapping[str, Candidate]) -> Fresh 
     metrics[OVERLAP] = float(rows["_drop"].isin(challenger.data.drop_names).sum())
     theirs = {champion.number: set(champion.data.drops)} if champion else {}
     odd = odd_drops(case.spec, case.accounts, challenger.data.drops, case.services)
-    return Fresh(metrics=metrics, tags={holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs, odd=odd).to_tag()})
+    tags = {holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs, odd=odd).to_tag()}
+    return Fresh(metrics=metrics, tags=tags, days=holdout.days_spanned(case.spec, drops))
 
 
 def _fresh(case: Case, both: Sequence[Candidate]) -> list[Account]:

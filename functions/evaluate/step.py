@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What a drop has shown: who was scored and how, what has drifted, and whether the challenger can be decided."""
+    """What a drop has shown: who was scored and how, what has drifted, and how the challenger did that waited."""
 
     roles: dict[str, Candidate] = field(default_factory=dict)
     scored: dict[str, Scored] = field(default_factory=dict)
     drift: dict[str, float] = field(default_factory=dict)
     drifted: dict[str, float] = field(default_factory=dict)
-    is_challenger_compared: bool = False
+    fresh: Fresh | None = None
 
 
 def evaluate(event: DataPrepared, services: Services) -> list[Event]:
@@ -56,7 +56,7 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
         return [_evaluated(case, Findings(), passed_over)]
     findings = _found(case, candidates(case))
     champion, before = findings.roles.get(CHAMPION), findings.roles.get(BEFORE)
-    verdict = asking.worth(case, champion, findings.drifted)
+    verdict = asking.worth(case, champion, findings.drifted, findings.fresh)
     request = [_request(event, verdict)] if verdict.outcome == TRAIN else []
     regret = asking.regret(case, champion, before)
     return [_evaluated(case, findings, verdict), *request, *([_regretted(case, regret)] if regret else [])]
@@ -87,7 +87,7 @@ def _found(case: Case, roles: dict[str, Candidate]) -> Findings:
     if CHALLENGER in roles:
         there = fresh or Fresh()
         record(case, roles[CHALLENGER], scored[CHALLENGER], metrics=there.metrics, tags=there.tags)
-    return Findings(roles=roles, scored=scored, drift=indices, drifted=drifted, is_challenger_compared=bool(fresh))
+    return Findings(roles=roles, scored=scored, drift=indices, drifted=drifted, fresh=fresh)
 
 
 def _request(event: DataPrepared, verdict: Verdict) -> TrainingRequested:
@@ -124,7 +124,7 @@ def _evaluated(case: Case, findings: Findings, verdict: Verdict) -> ModelEvaluat
         rows=rows[0] if rows else 0,
         champion=case.standing.champion,
         champion_before=case.standing.before if BEFORE in findings.roles else None,
-        challenger=case.standing.pending if findings.is_challenger_compared else None,
+        challenger=case.standing.pending if findings.fresh else None,
         scores=told(findings.scored),
         drift=findings.drift,
         verdict=verdict.outcome,

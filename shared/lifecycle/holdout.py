@@ -116,6 +116,11 @@ def judged(spec: ModelSpec, accounts: Sequence[Account]) -> list[Account]:
     return found
 
 
+def days_spanned(spec: ModelSpec, accounts: Iterable[Account]) -> int:
+    """How many event days lie between the first and the last row of each of these drops."""
+    return len({day for account in accounts for day in _days(spec, account)})
+
+
 def older(spec: ModelSpec, accounts: Sequence[Account], newest: Sequence[Account]) -> list[Account]:
     """The drops before those judged, as many as the policy looks back to."""
     taken = {account.drop for account in newest}

@@ -62,3 +62,10 @@ def test_days_too_few_to_tell_spend_nothing_of_the_level() -> None:
     assert len(levels) == 21 and levels[0] == daily().policy.level / 2
     assert {*levels[1:]} == {daily().policy.level / 4}
     assert history[-1].verdict == PROMOTE and history[-1].evidence["all"]["groups"] == 20
+
+
+def test_a_challenger_that_waits_for_days_is_decided_before_another_one_is_trained() -> None:
+    life = lived(daily(decline_skill=0.05), 48, dollars_per_km=3.4)
+    assert life.champion not in (None, 1)
+    waited = [each for each in life.history if each.version == life.champion]
+    assert [each.cause.partition(":")[0] for each in waited] == ["ModelTrained", *["ModelEvaluated"] * 20]
