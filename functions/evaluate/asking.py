@@ -67,7 +67,7 @@ def regret(case: Case, champion: Candidate | None, before: Candidate | None) -> 
 
 
 def _undecided(case: Case, verdict: Verdict, fresh: Fresh) -> Verdict:
-    """A challenger that waits for more days is decided first: another one would wait for as many, and so on for ever."""
+    """A challenger that waits for more days is decided first: another would wait for as many, and so on for ever."""
     wanted = case.spec.policy.min_groups
     if case.spec.group or fresh.days >= wanted:
         return _rested(case, verdict)
