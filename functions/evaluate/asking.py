@@ -61,8 +61,9 @@ def regret(case: Case, champion: Candidate | None, before: Candidate | None) -> 
         return ""
     found = track_record(case.spec, case.accounts, case.services, until=case.until)
     mine, theirs = found.get(champion.number, {}), found.get(before.number, {})
-    # On other rows they were not compared.
-    same = [when for when in sorted(mine) if when in theirs and mine[when]["rows"] == theirs[when]["rows"]]
+    # On other rows they were not compared, and a few rows say nothing.
+    least = case.spec.policy.min_holdout_rows
+    same = [when for when in sorted(mine) if when in theirs and mine[when]["rows"] == theirs[when]["rows"] >= least]
     return regretted(case.spec, [(mine[when]["value"], theirs[when]["value"]) for when in same])
 
 

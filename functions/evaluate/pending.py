@@ -52,8 +52,8 @@ def _fresh(case: Case, both: Sequence[Candidate]) -> list[Account]:
     seen = {name for each in both for name in each.data.drop_names}
     fresh = [
         each
-        for each in case.accounts
-        if each.outcome == "prepared" and each.drop not in seen and each.last_event and each.last_event <= case.until
+        for each in holdout.standing(case.accounts)
+        if each.drop not in seen and each.last_event and each.last_event <= case.until
     ]
     return holdout.judged(case.spec, fresh)
 

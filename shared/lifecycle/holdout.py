@@ -79,8 +79,10 @@ def judged_on(
 
     Args:
         mine: the drops that the challenger has learned from; `theirs` those of each version that it is compared with.
-        odd: of those that it has learned from, those that are odd.
+        odd: of those that it has learned from, those that are odd; not held against it where the others know them, too.
     """
+    known, generations = set.intersection(*map(set, theirs.values())) if theirs else set(), dict(mine)
+    odd = {drop: why for drop, why in odd.items() if (drop, generations.get(drop)) not in known}
     drops = [account.drop for account in accounts]
     named = "\n".join(sorted(f"{account.drop}#{account.generation}" for account in accounts))
     own = {str(rival): news(accounts, mine, seen) for rival, seen in theirs.items()}
@@ -128,11 +130,20 @@ def older(spec: ModelSpec, accounts: Sequence[Account], newest: Sequence[Account
     return rest[: spec.policy.older_drops]
 
 
+def standing(accounts: Iterable[Account]) -> list[Account]:
+    """Those whose rows are there: of a drop that was written again only the newest generation."""
+    prepared = [account for account in accounts if account.outcome == "prepared"]
+    newest: dict[str, int] = {}
+    for account in prepared:
+        newest[account.drop] = max(account.generation, newest.get(account.drop, 0))
+    return [account for account in prepared if account.generation == newest[account.drop]]
+
+
 def _each_once(accounts: Iterable[Account]) -> list[Account]:
     """Without copies: the same bytes under other names take no place among the newest."""
     kept: dict[str | None, Account] = {}
-    for account in accounts:
-        if account.outcome == "prepared" and not account.withdrawn:
+    for account in standing(accounts):
+        if not account.withdrawn:
             kept.setdefault(account.digest or account.drop, account)
     return list(kept.values())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.contract.spec import ModelSpec
 from shared.evaluation.oddity import collapsed
+from shared.lifecycle.holdout import standing
 from shared.lifecycle.services import Services
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def track_record(
     spec: ModelSpec, accounts: Sequence[Account], services: Services, *, until: datetime | None = None
 ) -> Record:
     """Of each version its evaluation on each drop that stands, by the end of the drop's data and its name."""
-    ends = {(each.drop, each.generation): each.last_event for each in accounts if not each.withdrawn}
+    ends = {(each.drop, each.generation): each.last_event for each in standing(accounts) if not each.withdrawn}
     found: Record = {}
     for row in services.warehouse.evaluations(spec.name):
         end = ends.get((row["drop"], row["generation"]))
@@ -35,17 +36,22 @@ def track_record(
 def odd_drops(
     spec: ModelSpec, accounts: Sequence[Account], among: Collection[tuple[str, int]], services: Services
 ) -> dict[str, str]:
-    """Those of some (drop, generation) that are odd, and why: by any version's record, or by an earlier decision."""
+    """Those of some (drop, generation) that are odd, and why: by any version's record, a decision, or a person."""
     odd: dict[str, str] = {}
-    for rows in track_record(spec, accounts, services).values():
-        skills = [(when[1], rows[when]["skill"]) for when in sorted(rows) if _is_of_production(rows[when])]
+    # Of a drop that was written again, the generation that was learned from.
+    met = {each.drop: each.generation for each in standing(accounts)} | dict(among)
+    as_met = [each for each in accounts if met.get(each.drop) == each.generation]
+    for rows in track_record(spec, as_met, services).values():
+        skills = [(when[1], rows[when]["skill"]) for when in sorted(rows) if _tells(spec, rows[when])]
         odd |= collapsed(spec, skills)
-    standing = {each.drop for each in accounts if (each.drop, each.generation) in set(among)}
+    withdrawn = {(each.drop, each.generation) for each in accounts if each.withdrawn}
     said = services.decisions.standing(spec.name).odd
     odd |= {drop: said[named] for drop, generation in among if (named := f"{drop}#{generation}") in said}
-    return {drop: why for drop, why in odd.items() if drop in standing}
+    odd |= {drop: "a person has withdrawn it since" for drop, generation in among if (drop, generation) in withdrawn}
+    return {drop: odd[drop] for drop, _ in among if drop in odd}
 
 
-def _is_of_production(row: dict[str, Any]) -> bool:
-    """A challenger may have learned from poison itself: what it finds odd may be the world."""
-    return row["skill"] is not None and row["role"] != CHALLENGER
+def _tells(spec: ModelSpec, row: dict[str, Any]) -> bool:
+    """A challenger may have learned from poison itself: what it finds odd may be the world. Few rows are all chance."""
+    is_known = row["skill"] is not None and row["role"] != CHALLENGER
+    return is_known and row["rows"] >= spec.policy.min_holdout_rows

@@ -66,6 +66,14 @@ def test_a_model_with_groups_of_its_own_does_not_count_days() -> None:
     assert len(judged(spec_of(group="seats", policy={"judge_drops": 2}), weeks(6))) == 2
 
 
+def test_of_a_drop_that_was_written_again_only_the_newest_generation_is_judged_on() -> None:
+    accounts = [account("week 4", 29, 35, digest="first"), account("week 4", 28, 34, generation=2), *weeks(4)]
+    chosen = judged(spec_of(policy={"judge_drops": 2, "min_groups": 2}), accounts)
+    assert [(each.drop, each.generation) for each in chosen] == [("week 4", 2), ("week 3", 1)]
+    refused = [account("week 3", 22, 28, generation=2, outcome="refused"), *weeks(4)]
+    assert names(judged(spec_of(policy={"judge_drops": 1, "min_groups": 2}), refused)) == ["week 3"]
+
+
 def test_a_copy_takes_no_place_among_the_newest() -> None:
     copies = [account("again", 29, 35, digest="week 4"), *weeks(5)]
     chosen = judged(spec_of(policy={"judge_drops": 2, "min_groups": 2}), copies)
@@ -106,6 +114,14 @@ def test_a_drop_that_was_written_again_is_news_to_whoever_has_learned_from_what_
     again = [account("week 2", 15, 21, generation=2), *weeks(2)]
     about = judged_on(again, {("week 2", 2), ("week 1", 1)}, {1: seen("week 2", "week 1")}, odd={})
     assert about.news == {"1": ["week 2"]}
+
+
+def test_an_odd_drop_that_every_rival_has_learned_from_is_not_held_against_the_challenger() -> None:
+    mine, odd = seen("week 2", "week 1"), {"week 1": "why", "week 2": "why"}
+    assert judged_on(weeks(3), mine, {}, odd=odd).odd == odd
+    assert judged_on(weeks(3), mine, {1: seen("week 1", "week 0")}, odd=odd).odd == {"week 2": "why"}
+    assert judged_on(weeks(3), mine, {1: seen("week 1"), 2: seen("week 0")}, odd=odd).odd == odd
+    assert judged_on(weeks(3), mine, {1: {("week 1", 2)}}, odd=odd).odd == odd
 
 
 def test_the_same_drops_have_the_same_digest_and_another_generation_has_another() -> None:
