@@ -49,12 +49,15 @@ class Standing:
 
     @cached_property
     def awaiting(self) -> Decision | None:
-        """The verdict that a person still has to approve; another champion since makes it void."""
+        """The verdict that a person still has to approve; another champion since makes it void, or a later verdict."""
+        later: set[int | None] = set()
         for decision in reversed(self.history):
-            if decision.verdict == AWAITING and decision.champion == self.champion:
-                return decision
-            if decision.verdict in JUDGED or decision.is_change:
+            if decision.is_change:
                 return None
+            if decision.verdict == AWAITING and decision.version not in later:
+                return decision
+            if decision.verdict in JUDGED:
+                later.add(decision.version)
         return None
 
     @cached_property

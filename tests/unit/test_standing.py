@@ -76,7 +76,10 @@ def test_who_waits_for_the_next_drop(said: Sequence[Said], pending: int | None) 
         ([(AWAITING, 2)], True),
         ([(PROMOTE, 1), (AWAITING, 2), (PAUSE, 1)], True),
         ([(PROMOTE, 1), (AWAITING, 2), (APPROVED, 2)], False),
-        ([(PROMOTE, 1), (AWAITING, 2), (KEEP, 3)], False),
+        # Another one that is not better, or not surely so, says nothing about it.
+        ([(PROMOTE, 1), (AWAITING, 2), (KEEP, 3)], True),
+        ([(PROMOTE, 1), (AWAITING, 2), (NOT_ENOUGH, 3)], True),
+        ([(PROMOTE, 1), (AWAITING, 2), (KEEP, 2)], False),
         ([(PROMOTE, 1), (AWAITING, 2), (BY_HAND, 3)], False),
         ([(PROMOTE, 1), (PROMOTE, 2), (AWAITING, 3), (ROLLBACK, 1)], False),
         # Back and forth: the champion is the same again, and the verdict is void all the same.
