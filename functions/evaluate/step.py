@@ -104,7 +104,14 @@ def _regretted(case: Case, why: str) -> Event:
     reason = f"Version {before} should not have been replaced: {why}."
     if case.spec.policy.regret == "roll back" and standing.pause is None:
         request = request_id("regret", event.model, event.drop, event.generation, event.epoch)
-        return RollbackRequested(model=event.model, version=before, reason=reason, who="regret watch", request=request)
+        return RollbackRequested(
+            model=event.model,
+            version=before,
+            champion=champion,
+            reason=reason,
+            who="regret watch",
+            request=request,
+        )
     return RollbackProposed(
         model=event.model,
         drop=event.drop,

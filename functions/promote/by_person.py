@@ -24,6 +24,9 @@ def roll_back(event: RollbackRequested, services: Services) -> list[Event]:
     """Put an earlier champion back."""
 
     def back(standing: Standing) -> Decision:
+        if event.champion not in (None, standing.champion):
+            meant = f"version {event.champion} of {event.model} is not in production"
+            raise PermanentError(f"{meant}; version {standing.champion} is.", "Nothing was changed.")
         target = standing.before if event.version is None else event.version
         if standing.champion is None or target is None:
             raise PermanentError(f"{event.model} has no earlier champion.", "There is nothing to roll back to.")

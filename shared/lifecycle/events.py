@@ -217,9 +217,10 @@ class PersonRequest(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RollbackRequested(PersonRequest):
-    """Put an earlier champion back; without a version, the one before."""
+    """Put an earlier champion back; without a version, the one before. With `champion` only if that one serves."""
 
     topic: ClassVar[str] = "rollback-requested"
+    champion: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -141,6 +141,17 @@ def test_during_a_pause_a_better_challenger_waits_and_afterwards_it_does_not(wor
         resume(ResumeRequested(**world.wish()), world.services)
 
 
+def test_a_rollback_that_means_another_champion_takes_nothing_out(world: World) -> None:
+    world.judge(2)
+    world.judge(3)
+    meant = RollbackRequested(**world.wish(version=1, champion=2))
+    with pytest.raises(PermanentError, match="version 2 of taxi_fare is not in production; version 3 is"):
+        roll_back(meant, world.services)
+    assert world.champion == 3
+    roll_back(RollbackRequested(**world.wish(version=2, champion=3)), world.services)
+    assert world.champion == 2
+
+
 def test_what_was_rolled_back_is_kept_however_good_it_is_until_a_person_promotes_it(world: World) -> None:
     world.judge(2)
     roll_back(RollbackRequested(**world.wish()), world.services)
