@@ -77,6 +77,8 @@ class Decisions:
 
     def __init__(self, storage: Storage, bucket: str) -> None:
         self._storage, self._bucket = storage, bucket
+        # What was written once never changes, and a log of years is asked for at every drop.
+        self._known: dict[str, Decision] = {}
 
     def head(self, model: str) -> Decision | None:
         """The last decision, None before the first."""
@@ -120,11 +122,13 @@ class Decisions:
         return self._storage.names(self._bucket, _folder(model))
 
     def _read(self, name: str) -> Decision:
-        there = self._storage.read(self._bucket, name)
-        if there is None:
-            raise RuntimeError(f"{name} has been deleted from the decision log, which only ever grows.")
-        # What other code has written there besides is left out, not stumbled over.
-        return Decision(**{key: value for key, value in there[0].items() if key in _FIELDS})
+        if name not in self._known:
+            there = self._storage.read(self._bucket, name)
+            if there is None:
+                raise RuntimeError(f"{name} has been deleted from the decision log, which only ever grows.")
+            # What other code has written there besides is left out, not stumbled over.
+            self._known[name] = Decision(**{key: value for key, value in there[0].items() if key in _FIELDS})
+        return self._known[name]
 
 
 def _folder(model: str) -> str:

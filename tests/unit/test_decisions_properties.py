@@ -117,3 +117,21 @@ def test_a_promoter_that_does_not_look_for_its_cause_decides_twice(monkeypatch: 
     monkeypatch.setattr(Decisions, "decide", forgetful)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Promoters, settings=HUNT)
+
+
+def test_a_record_is_read_once_by_a_process_however_often_it_is_asked_for_the_whole_log() -> None:
+    asked: list[str] = []
+
+    def heard(what: str) -> Fate:
+        asked.append(what)
+        return Fate.FINE
+
+    bucket = Bucket()
+    log, other = Decisions(storage_of(bucket, heard), STATE), Decisions(storage_of(bucket), STATE)
+    for number in range(5):
+        by = other if number % 2 else log
+        by.decide(MODEL, f"{number}", lambda _: Decision(model=MODEL, version=1, champion=1, verdict=KEEP, why="so"))
+    for _ in range(3):
+        assert [each.number for each in log.history(MODEL)] == [1, 2, 3, 4, 5]
+    read = [what for what in asked if what.startswith("get")]
+    assert len(read) == len(set(read)) == 5
