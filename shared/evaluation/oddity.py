@@ -18,18 +18,27 @@ from shared.evaluation.wording import percent
 LATER_DROPS = 3
 
 
-def collapsed(spec: ModelSpec, skills: Sequence[tuple[str, float]]) -> dict[str, str]:
+def collapsed(
+    spec: ModelSpec, skills: Sequence[tuple[str, float]], days: Mapping[str, int] | None = None
+) -> dict[str, str]:
     """The drops on which a version failed, though it was better again soon after, and why each is odd.
 
     Args:
         skills: of one version, on drops that it has not learned from, oldest data first.
+        days: how many event days a drop spans, if not enough: days differ, and a drop of one has to fail by more.
     """
     odd: dict[str, str] = {}
     for place, (drop, skill) in enumerate(skills, 1):
         for later, recovered in skills[place : place + LATER_DROPS]:
-            if recovered - skill > spec.policy.odd_skill:
+            fewest = min((days or {}).get(each, spec.policy.min_groups) for each in (drop, later))
+            if recovered - skill > _limit(spec, fewest):
                 odd[drop] = f"a version's skill was {skill:.2f} there, and {recovered:.2f} on {later}, which came later"
     return odd
+
+
+def _limit(spec: ModelSpec, days: int) -> float:
+    """By how much a skill differs that is of these days: the mean of fewer varies as one over their square root."""
+    return spec.policy.odd_skill * math.sqrt(max(1.0, spec.policy.min_groups / max(days, 1)))
 
 
 def unconfirmed(spec: ModelSpec, own: Mapping[str, Part], fresh: Part) -> dict[str, str]:

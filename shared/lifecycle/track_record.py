@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.contract.spec import ModelSpec
 from shared.evaluation.oddity import collapsed
-from shared.lifecycle.holdout import standing
+from shared.lifecycle.holdout import days_spanned, standing
 from shared.lifecycle.services import Services
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ def odd_drops(
     # Of a drop that was written again, the generation that was learned from.
     met = {each.drop: each.generation for each in standing(accounts)} | dict(among)
     as_met = [each for each in accounts if met.get(each.drop) == each.generation]
+    days = {each.drop: days_spanned(spec, [each]) for each in as_met}
     for rows in track_record(spec, as_met, services).values():
         skills = [(when[1], rows[when]["skill"]) for when in sorted(rows) if _tells(spec, rows[when])]
-        odd |= collapsed(spec, skills)
+        odd |= collapsed(spec, skills, days)
     withdrawn = {(each.drop, each.generation) for each in accounts if each.withdrawn}
     said = services.decisions.standing(spec.name).odd
     odd |= {drop: said[named] for drop, generation in among if (named := f"{drop}#{generation}") in said}

@@ -47,6 +47,14 @@ def test_a_version_that_recovers_on_the_next_drop_says_that_the_one_before_was_o
     assert list(collapsed(spec_of(), skills(*seen))) == odd
 
 
+@pytest.mark.parametrize(
+    ("days", "skill", "is_odd"), [(20, 0.4, True), (7, 0.4, False), (1, -0.4, False), (1, -0.5, True)]
+)
+def test_a_drop_of_few_days_has_to_fail_by_more(days: int, skill: float, is_odd: bool) -> None:
+    for short in ("drop 2", "drop 3"):
+        assert list(collapsed(spec_of(), skills(0.69, skill, 0.69), {short: days})) == (["drop 2"] if is_odd else [])
+
+
 def test_a_recovery_long_afterwards_says_nothing() -> None:
     assert "drop 1" not in collapsed(spec_of(), skills(0.1, *[0.1] * LATER_DROPS, 0.7))
 
