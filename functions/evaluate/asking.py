@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.evaluate.case import Case
 from functions.evaluate.pending import Fresh
-from functions.evaluate.scoring import Candidate
+from functions.evaluate.scoring import Candidate, unseen
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, regretted, worth_training
 from shared.lifecycle.track_record import track_record
 
@@ -38,21 +38,36 @@ def worth(case: Case, champion: Candidate | None, drifted: Mapping[str, float], 
 
 
 def drift(case: Case, champion: Candidate, rows: pd.DataFrame) -> tuple[dict[str, float], dict[str, float]]:
-    """The index of each column, and those that have drifted from the champion's rows and from the newest version's.
+    """The index of each column, and those that have drifted: from the champion's rows, and since the newest training.
 
-    What a training has met already, though the champion was kept, has not drifted since.
+    What that has met in its newest drop has not drifted since, whether it serves or not.
     """
     from shared.evaluation import drift
 
     limit, profile = case.spec.policy.drift_psi, champion.loaded.profile
     indices = drift.psi(profile, rows) if len(rows) else {}
     drifted = drift.drifted(profile, indices, limit, len(rows))
-    newest = _newest(case) if drifted else None
-    if newest is None or newest.version == champion.number:
-        return indices, drifted
-    known = case.services.registry.load(case.spec.name, newest.version).profile
-    since = drift.drifted(known, drift.psi(known, rows), limit, len(rows))
-    return indices, {name: index for name, index in drifted.items() if name in since}
+    for known in _met(case, champion) if drifted else ():
+        since = drift.drifted(known, drift.psi(known, rows), limit, len(rows))
+        drifted = {name: index for name, index in drifted.items() if name in since}
+    return indices, drifted
+
+
+def _met(case: Case, champion: Candidate) -> Iterator[dict[str, Any]]:
+    """The profiles of the newest training's rows, and of its newest drop: among years of others that weighs little."""
+    from shared.evaluation.drift import profile, watched
+
+    registry, newest = case.services.registry, _newest(case)
+    if newest is None:
+        return
+    if newest.version != champion.number:
+        yield registry.load(case.spec.name, newest.version).profile
+    learned = {**registry.drops([newest])[0]}
+    learned.pop(case.event.drop, None)
+    last = next((each for each in case.accounts if learned.get(each.drop) == each.generation), None)
+    rows = unseen(case, last.drop, last.generation, [champion]) if last else ()
+    if len(rows):
+        yield profile(rows, watched(case.spec))
 
 
 def regret(case: Case, champion: Candidate | None, before: Candidate | None) -> str:
