@@ -181,5 +181,5 @@ def test_a_machine_that_may_not_delete_itself_is_deleted_by_the_reconciler(
     cloud.faults.denied = ""
     services.desk.close(NAME, event.request)
     cloud.age(ZONE, event.machine, 601)
-    assert tick(services) == (f"deleted {event.machine}, since no request was open for it",)
+    assert f"deleted {event.machine}, since no request was open for it" in tick(services)
     assert not cloud.instances

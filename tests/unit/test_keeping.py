@@ -132,6 +132,6 @@ def test_what_to_do_is_told_if_the_champion_has_seen_a_withdrawn_drop() -> None:
     assert "tidewheel train flight_delay" in only
     assert "rollback" not in only
     [back] = advice([2, 3], 1, 2, 3)
-    assert """tidewheel publish rollback-requested '{"model": "flight_delay", "version": 1""" in back
+    assert "tidewheel rollback flight_delay --to 1 " in back
     assert advice([2, 3], 1, 2, 3, undo=True) == []
     assert "r1 is in training" in advice([], 1, training="r1")[0]
