@@ -30,6 +30,11 @@ class Laptop:
     home: Path
     services: Services
 
+    @property
+    def env(self) -> dict[str, str]:
+        """Where its servers are."""
+        return stack.stack_env(self.home)
+
     def drop(self, file: Path, name: str) -> int:
         """Put a file into the landing bucket: its generation."""
         return self.services.storage.put(self.services.settings.landing_bucket, name, file)

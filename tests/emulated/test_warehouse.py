@@ -67,7 +67,7 @@ def spec_of(columns: list[Column]) -> ModelSpec:
 SPEC = spec_of(COLUMNS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     data = tmp_path_factory.mktemp("storage")
     with (
