@@ -29,10 +29,9 @@ from shared.lifecycle.events import (
 from shared.lifecycle.lineage import prepared
 from shared.lifecycle.services import Services
 from shared.lifecycle.standing import Standing
-from tests.emulated.project import Project
+from tests.emulated.project import Project, project
 from training_vm.worker import Worker
 
-pytest_plugins = ["tests.emulated.project_fixtures"]
 MODEL = "taxi_fare"
 TARIFF = datetime(2013, 4, 1)
 ROWS = 1_500
@@ -41,9 +40,9 @@ ROWS = 1_500
 class Life(Services):
     """Takes each month to its end, step by step, as the functions would; only delivery is left out."""
 
-    def __init__(self, project: Project, folder: Path) -> None:
+    def __init__(self, own: Project, folder: Path) -> None:
         super().__init__()
-        self.project, self.folder, self.heard = project, folder, list[Event]()
+        self.project, self.folder, self.heard = own, folder, list[Event]()
 
     def publish(self, events: Sequence[Event]) -> None:
         self.heard += events
@@ -101,8 +100,10 @@ def leak(file: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def life(whole_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    yield Life(whole_project, tmp_path_factory.mktemp("months"))
+def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    # A project of its own: others' versions would be the newest ones.
+    with project(tmp_path_factory.mktemp("project")) as own:
+        yield Life(own, tmp_path_factory.mktemp("months"))
 
 
 @pytest.fixture(scope="module")
