@@ -21,7 +21,7 @@ from shared.lifecycle.events import (
     PromotionRequested,
     ResumeRequested,
     RollbackRequested,
-    SwitchRequested,
+    VersionRequest,
     request_id,
 )
 
@@ -87,7 +87,7 @@ def resume(
 
 
 def _put(
-    kind: type[PersonRequest],
+    kind: type[VersionRequest],
     model: str,
     version: int | None,
     *,
@@ -103,7 +103,7 @@ def _put(
     _ask(event, request, timeout, as_json=as_json)
 
 
-def _switch(kind: type[SwitchRequested], model: str, *, reason: str, who: str, timeout: float, as_json: bool) -> None:
+def _switch(kind: type[PersonRequest], model: str, *, reason: str, who: str, timeout: float, as_json: bool) -> None:
     _check(model, reason)
     request = request_id(model, os.urandom(16).hex())
     event = kind(model=model, reason=reason, who=who or getpass.getuser(), request=request, story=request)

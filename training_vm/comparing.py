@@ -55,11 +55,9 @@ def compare(
     """Score the challenger, its baseline and its rivals on the same held-out rows."""
     from shared.evaluation.judging import OVERLAP, Rival, judged_metrics
 
-    held_out, rivals, odd = (
-        _rows(spec, event, data, services),
-        _rivals(event.model, services),
-        _odd(spec, data, services),
-    )
+    accounts = services.warehouse.accounts(event.model)
+    held_out, rivals = _rows(spec, event, data, accounts, services), _rivals(event.model, services)
+    odd = odd_drops(spec, accounts, data.drops, services)
     newest, rows = held_out.newest, held_out.rows
     about = judged_on(newest, set(data.drops), rivals.drops, odd=odd, faults=rivals.faults)
     # All of them: those beyond the few that are named would count as drops that both know.
@@ -103,13 +101,15 @@ def _loaded(model: str, number: int, services: Services) -> tuple[Loaded, Collec
     return services.registry.load(model, number), set(services.registry.drops([version])[0].items())
 
 
-def _rows(spec: ModelSpec, event: TrainingRequested, data: DataVersion, services: Services) -> HeldOut:
+def _rows(
+    spec: ModelSpec, event: TrainingRequested, data: DataVersion, accounts: list[Account], services: Services
+) -> HeldOut:
     """The held-out rows of the newest drops, by data time; a window of old rows is judged on today's, too."""
     from shared.evaluation.judging import Rows
 
     if event.window:
         data = services.warehouse.data_version(event.model, spec, request=event.request)
-    there, accounts = set(data.drops), services.warehouse.accounts(event.model)
+    there = set(data.drops)
     accounts = [each for each in accounts if (each.drop, each.generation) in there]
     newest = holdout.judged(spec, accounts)
     before = holdout.older(spec, accounts, newest)
@@ -122,10 +122,6 @@ def _rows(spec: ModelSpec, event: TrainingRequested, data: DataVersion, services
     log.info("Read %d held-out rows of %s", len(judged), ", ".join(names))
     rows = Rows(judged=judged, drops=names[: holdout.MOST_NAMED], older=older)
     return HeldOut(accounts=accounts, newest=newest, older=before, rows=rows, among=data.drop_names)
-
-
-def _odd(spec: ModelSpec, data: DataVersion, services: Services) -> dict[str, str]:
-    return odd_drops(spec, services.warehouse.accounts(spec.name), data.drops, services)
 
 
 def _tell(spec: ModelSpec, metrics: Mapping[str, float], about: Judged) -> None:

@@ -10,7 +10,7 @@ from functions.evaluate.case import Case
 from functions.evaluate.pending import Fresh
 from functions.evaluate.scoring import Candidate, unseen
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, regretted, worth_training
-from shared.lifecycle.track_record import track_record
+from shared.lifecycle.track_record import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from shared.adapters.registry import Version
 
 
-def worth(case: Case, champion: Candidate | None, drifted: Mapping[str, float], fresh: Fresh | None = None) -> Verdict:
-    """Whether a challenger is worth training, by the policy; what was trained last is given time."""
-    newest = _newest(case)
+def worth(
+    case: Case, champion: Candidate | None, found: Record, drifted: Mapping[str, float], fresh: Fresh | None
+) -> Verdict:
+    """Whether a challenger is worth training, by the policy; what was trained last is given time.
+
+    Args:
+        found: how versions did on the drops until this one.
+    """
+    newest = case.newest
     last = newest.data_version.get("last_event") if newest else None
     verdict = worth_training(
         case.spec.policy,
@@ -28,7 +34,7 @@ def worth(case: Case, champion: Candidate | None, drifted: Mapping[str, float], 
         newest=newest.version if newest else None,
         trained_until=datetime.fromisoformat(last) if last else None,
         last_event_time=case.until,
-        skills=_skills(case, champion, newest) if champion and newest else [],
+        skills=_skills(case, champion, newest, found) if champion and newest else [],
         skill_at_promotion=champion.version.metrics.get("holdout_skill") if champion else None,
         drifted=drifted,
     )
@@ -57,7 +63,7 @@ def _met(case: Case, champion: Candidate) -> Iterator[dict[str, Any]]:
     """The profiles of the newest training's rows, and of its newest drop: among years of others that weighs little."""
     from shared.evaluation.drift import profile, watched
 
-    registry, newest = case.services.registry, _newest(case)
+    registry, newest = case.services.registry, case.newest
     if newest is None:
         return
     if newest.version != champion.number:
@@ -70,11 +76,10 @@ def _met(case: Case, champion: Candidate) -> Iterator[dict[str, Any]]:
         yield profile(rows, watched(case.spec))
 
 
-def regret(case: Case, champion: Candidate | None, before: Candidate | None) -> str:
+def regret(case: Case, champion: Candidate | None, before: Candidate | None, found: Record) -> str:
     """Why the champion before should be put back, if it should."""
     if champion is None or before is None:
         return ""
-    found = track_record(case.spec, case.accounts, case.services, until=case.until)
     mine, theirs = found.get(champion.number, {}), found.get(before.number, {})
     # On other rows they were not compared, and a few rows say nothing.
     least = case.spec.policy.min_holdout_rows
@@ -104,15 +109,9 @@ def _rested(case: Case, verdict: Verdict) -> Verdict:
     return Verdict(KEEP, f"{verdict.why} But a training ended {minutes:.1f} minutes ago, and {wait:g} have to pass.")
 
 
-def _newest(case: Case) -> Version | None:
-    """The version that was trained last, whether it serves or not."""
-    counted = {each.version: each for each in case.services.registry.versions(case.spec.name) if each.counts}
-    return counted[max(counted)] if counted else None
-
-
-def _skills(case: Case, champion: Candidate, newest: Version) -> list[float]:
+def _skills(case: Case, champion: Candidate, newest: Version, found: Record) -> list[float]:
     """The champion's skill on the latest drops that the newest version has not learned from, this one last."""
     learned = case.services.registry.drops([newest])[0]
-    found = track_record(case.spec, case.accounts, case.services, until=case.until).get(champion.number, {})
-    skills = {when: row["skill"] for when, row in found.items() if when[1] not in learned}
+    mine = found.get(champion.number, {})
+    skills = {when: row["skill"] for when, row in mine.items() if when[1] not in learned}
     return [skills[when] for when in sorted(skills) if skills[when] is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from functions.evaluate.turn import account_of, last_event
@@ -13,6 +14,7 @@ from shared.lifecycle.services import Services
 from shared.lifecycle.standing import Standing
 
 if TYPE_CHECKING:
+    from shared.adapters.registry import Version
     from shared.adapters.warehouse import Account
 
 
@@ -30,3 +32,9 @@ class Case:
     def until(self) -> datetime:
         """Up to when the drop's rows reach; what is of later, is of a future that it cannot know."""
         return last_event(account_of(self.event, self.accounts))
+
+    @cached_property
+    def newest(self) -> Version | None:
+        """The version that was trained last, whether it serves or not."""
+        counted = {each.version: each for each in self.services.registry.versions(self.spec.name) if each.counts}
+        return counted[max(counted)] if counted else None

@@ -30,7 +30,7 @@ from shared.lifecycle.events import (
     request_id,
 )
 from shared.lifecycle.services import Services
-from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION
+from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, track_record
 
 if TYPE_CHECKING:
     from shared.adapters.warehouse import Account
@@ -56,9 +56,11 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
         return [_evaluated(case, Findings(), passed_over)]
     findings = _found(case, candidates(case))
     champion, before = findings.roles.get(CHAMPION), findings.roles.get(BEFORE)
-    verdict = asking.worth(case, champion, findings.drifted, findings.fresh)
+    # Read once all has been written down that this drop has shown.
+    found = track_record(spec, accounts, services, until=case.until) if champion else {}
+    verdict = asking.worth(case, champion, found, findings.drifted, findings.fresh)
     request = [_request(event, verdict)] if verdict.outcome == TRAIN else []
-    regret = asking.regret(case, champion, before)
+    regret = asking.regret(case, champion, before, found)
     return [_evaluated(case, findings, verdict), *request, *([_regretted(case, regret)] if regret else [])]
 
 

@@ -13,7 +13,7 @@ from shared.lifecycle.events import (
     PromotionRequested,
     ResumeRequested,
     RollbackRequested,
-    SwitchRequested,
+    VersionRequest,
 )
 from shared.lifecycle.production import settle
 from shared.lifecycle.services import Services
@@ -73,7 +73,7 @@ def cause(event: Event) -> str:
     return f"{type(event).__name__}:{event.identity}"
 
 
-def _put(event: PersonRequest, standing: Standing, target: int, verdict: str, services: Services) -> Decision:
+def _put(event: VersionRequest, standing: Standing, target: int, verdict: str, services: Services) -> Decision:
     version = services.registry.version(event.model, target)
     if not version.counts:
         raise PermanentError(f"version {target} of {event.model} is {version.status} and cannot serve.")
@@ -91,7 +91,7 @@ def _put(event: PersonRequest, standing: Standing, target: int, verdict: str, se
     )
 
 
-def _switch(event: SwitchRequested, verdict: str, services: Services) -> list[Event]:
+def _switch(event: PersonRequest, verdict: str, services: Services) -> list[Event]:
     name = catalog.model(event.model).name
 
     def switched(standing: Standing) -> Decision:

@@ -199,16 +199,10 @@ class ModelTrained(RequestEvent):
 class PersonRequest(Event):
     """What a person may ask for; `who` is a claim: Pub/Sub logs no publisher."""
 
-    needs_version: ClassVar[bool] = False
     model: str
-    version: int | None = None
     reason: str
     who: str = "unknown"
     request: str = ""
-
-    def __post_init__(self) -> None:
-        if self.needs_version and self.version is None:
-            raise PermanentError(f"{type(self).__name__} names its version.", 'Add "version": 3.')
 
     @property
     def subject(self) -> str:
@@ -216,7 +210,19 @@ class PersonRequest(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RollbackRequested(PersonRequest):
+class VersionRequest(PersonRequest):
+    """Which version a person wants in production."""
+
+    needs_version: ClassVar[bool] = False
+    version: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.needs_version and self.version is None:
+            raise PermanentError(f"{type(self).__name__} names its version.", 'Add "version": 3.')
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollbackRequested(VersionRequest):
     """Put an earlier champion back; without a version, the one before. With `champion` only if that one serves."""
 
     topic: ClassVar[str] = "rollback-requested"
@@ -224,7 +230,7 @@ class RollbackRequested(PersonRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromotionRequested(PersonRequest):
+class PromotionRequested(VersionRequest):
     """Put this version into production because a person says so."""
 
     topic: ClassVar[str] = "promotion-requested"
@@ -232,7 +238,7 @@ class PromotionRequested(PersonRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApprovalGiven(PersonRequest):
+class ApprovalGiven(VersionRequest):
     """A person agrees with a verdict that was waiting for that."""
 
     topic: ClassVar[str] = "approval-given"
@@ -240,52 +246,30 @@ class ApprovalGiven(PersonRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SwitchRequested(Event):
-    """Stop or go on with what happens by itself; `who` is a claim: Pub/Sub logs no publisher."""
-
-    model: str
-    reason: str
-    who: str = "unknown"
-    request: str = ""
-
-    @property
-    def subject(self) -> str:
-        return self.request
-
-
-@dataclass(frozen=True, kw_only=True)
-class PauseRequested(SwitchRequested):
+class PauseRequested(PersonRequest):
     """Train nothing and promote nothing on your own."""
 
     topic: ClassVar[str] = "pause-requested"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResumeRequested(SwitchRequested):
+class ResumeRequested(PersonRequest):
     """Go on as before the pause."""
 
     topic: ClassVar[str] = "resume-requested"
 
 
 @dataclass(frozen=True, kw_only=True)
-class WithdrawalRequested(Event):
-    """Take a drop out of training and scoring, or put it back; `who` is a claim: Pub/Sub logs no publisher."""
+class WithdrawalRequested(PersonRequest):
+    """Take a drop out of training and scoring, or put it back."""
 
     topic: ClassVar[str] = "withdrawal-requested"
-    model: str
     drop: str
-    reason: str
-    who: str = "unknown"
     undo: bool = False
-    request: str = ""
 
     def __post_init__(self) -> None:
         if not self.drop.startswith(f"{self.model}/"):
             raise PermanentError(f'"{self.drop[:80]}" is no drop of {self.model}.', f"Name it {self.model}/<file>.")
-
-    @property
-    def subject(self) -> str:
-        return self.request
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,7 @@ def test_a_promotion_is_not_regretted_for_a_few_rows(rows: int, regrets: bool) -
         for number in (1, 2)
         for version, value in ((1, 1.0), (2, 2.0))
     ]
-    case = SimpleNamespace(spec=SPEC, accounts=[month(2), month(1)], services=services(*both), until=day(200))
+    found = track_record(SPEC, [month(2), month(1)], services(*both), until=day(200))
     before, champion = (SimpleNamespace(number=number) for number in (1, 2))
-    assert bool(regret(cast(Any, case), cast(Any, champion), cast(Any, before))) == regrets
+    case = SimpleNamespace(spec=SPEC)
+    assert bool(regret(cast(Any, case), cast(Any, champion), cast(Any, before), found)) == regrets
