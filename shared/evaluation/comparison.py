@@ -50,7 +50,7 @@ class Part:
 
         if self.groups < 2:
             return -math.inf, math.inf
-        reach = float(stdtrit(self.groups - 1, 1 - level)) * self.error
+        reach = -float(stdtrit(self.groups - 1, level)) * self.error
         return self.gain - reach, self.gain + reach
 
     @property
@@ -67,7 +67,7 @@ def compare(
     rival: np.ndarray,
     masks: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Part]:
-    """The comparison on all rows, called `all`, and on each part of them that has rows.
+    """The comparison on all rows, called `all`, and on each part of them that has rows on which there can be a score.
 
     Args:
         frame: the rows, with their target and whatever says of which group they are.
@@ -79,7 +79,7 @@ def compare(
     return {
         name: _part(spec.metric, true[mask], challenger[mask], rival[mask], groups[mask])
         for name, mask in every.items()
-        if mask.any()
+        if mask.any() and (name == ALL or _can_score(spec.metric, true[mask]))
     }
 
 
@@ -110,6 +110,11 @@ def from_metrics(prefix: str, metrics: Mapping[str, float]) -> dict[str, Part]:
 
 
 _NUMBERS = tuple(each.name for each in fields(Part))
+
+
+def _can_score(metric: Metric, true: np.ndarray) -> bool:
+    """Whether these rows tell predictions apart at all: an AUC of one class alone is not defined, however good."""
+    return math.isfinite(metric.score(true, true))
 
 
 def _part(metric: Metric, true: np.ndarray, mine: np.ndarray, theirs: np.ndarray, groups: np.ndarray) -> Part:

@@ -210,3 +210,21 @@ def test_a_number_that_is_missing_in_mlflow_is_not_known(name: str) -> None:
     kept = to_metrics("vs_1", {ALL: part(1.0, 2.0)})
     del kept[f"vs_1/all/{name}"]
     assert not from_metrics("vs_1", kept)[ALL].is_known
+
+
+def test_rows_of_one_class_are_no_part_of_an_auc_and_a_prediction_that_is_no_number_still_is() -> None:
+    true = np.arange(80) % 2 == 1
+    frame, rare = frame_of(true, days=np.arange(80) // 2), true.copy()
+    spec, told = spec_of(metric=AUC, target=BOOL), np.linspace(0, 1, 80)
+    both = np.arange(80) < 40
+    parts = compare(spec, frame, told, told, {"slice_rare": rare, "slice_both": both})
+    assert set(parts) == {ALL, "slice_both"}
+    of_days = spec_of()
+    broken = np.where(both, np.nan, 1.0)
+    found = compare(of_days, frame_of(np.zeros(80), days=range(80)), broken, broken, {"slice_both": both})
+    assert not found["slice_both"].is_known, "what cannot be scored for its predictions has to speak against them"
+
+
+def test_a_level_as_small_as_many_tries_make_it_still_gives_bounds() -> None:
+    low, high = part(0.9, 1.0).bounds(1e-30)
+    assert math.isfinite(low) and math.isfinite(high) and low < part(0.9, 1.0).bounds(1e-6)[0]
