@@ -126,11 +126,14 @@ def _predict(file: Path, services: Services, summary: Summary) -> None:
 
 
 def _versions(services: Services) -> list[dict[str, Any]]:
+    from shared.evaluation.comparison import ALL
+
     decisions = {each.version: each for each in services.decisions.history(MODEL)}
     metric = catalog.model(MODEL).metric.name
     rows = []
     for each in sorted(services.registry.versions(MODEL), key=lambda each: each.version):
         decision = decisions.get(each.version)
+        whole = decision.evidence.get(ALL, {}) if decision else {}
         drops = [name.rpartition("/")[2] for name in services.registry.drops([each])[0]]
         rows.append(
             {
@@ -139,8 +142,8 @@ def _versions(services: Services) -> list[dict[str, Any]]:
                 "drops": drops,
                 "alpha": _param(each.params, "alpha"),
                 "rows": int(each.metrics.get("train_rows", 0)),
-                "score": each.metrics.get(f"holdout_{metric}"),
-                "champion's": each.metrics.get(f"champion_holdout_{metric}"),
+                "score": whole.get("challenger", each.metrics.get(f"holdout_{metric}")),
+                "champion's": whole.get("rival") if decision and decision.rival is not None else None,
                 "verdict": decision.verdict if decision else each.status or None,
                 "why": decision.why if decision else None,
             }
@@ -154,7 +157,7 @@ def _param(params: Mapping[str, str], name: str) -> str:
 
 def _show(summary: Summary) -> None:
     metric = catalog.model(MODEL).metric.name.upper()
-    title = f"Versions of {MODEL}; {metric} on held-out rows, the champion's on the same rows"
+    title = f"Versions of {MODEL}; {metric} on the rows that decided, the champion's on the same rows"
     show_table(title, COLUMNS, [[row[name] for name in COLUMNS] for row in summary.versions])
     for row in summary.versions:
         print(f"  Version {row['version']}: {row['verdict']}. {row['why'] or ''}".rstrip())
