@@ -21,7 +21,8 @@ import pandas as pd
 
 from benchmarks.decisions_registry import LONG_AGO, Versions
 from shared.adapters.warehouse_drops import Account
-from shared.adapters.warehouse_training import FIRST_TRAINED, DataVersion, Window
+from shared.adapters.warehouse_training import EVERY, FIRST_TRAINED
+from shared.adapters.warehouse_versions import DataVersion, Window
 from shared.contract import keys
 from shared.contract.spec import ROWS, ModelSpec
 from shared.lifecycle.services import Services
@@ -105,11 +106,19 @@ class Rows:
         *,
         generation: int | None = None,
         unseen_by: Sequence[DataVersion] = (),
+        most_rows: int | None = None,
     ) -> pd.DataFrame:
         rows = self.frames[drop]
         # No two drops here share a key, so that a drop was learned from as a whole.
         is_seen = any(drop in version.drop_names for version in unseen_by)
-        return rows[rows["_holdout"] < FIRST_TRAINED] if is_seen else rows
+        return _smallest(rows[rows["_holdout"] < FIRST_TRAINED] if is_seen else rows, most_rows)
+
+    def groups(
+        self, model: str, spec: ModelSpec, accounts: Sequence[Account], *, version: DataVersion | None = None
+    ) -> dict[str, set[Any]]:
+        frames = {each.drop: self.frames[each.drop] for each in accounts}
+        below = FIRST_TRAINED if version else EVERY
+        return {drop: _groups(spec, rows[rows["_holdout"] < below]) for drop, rows in frames.items()}
 
     def data_version(
         self, model: str, spec: ModelSpec, *, request: str, rows: str = "all", window: Window | None = ()
@@ -183,6 +192,13 @@ def _numbers(row_keys: pd.Series) -> dict[str, np.ndarray]:
     connection.register("keyed", pd.DataFrame({"_row_key": row_keys.astype(object)}))
     sql = f"SELECT {keys.holdout()} AS _holdout, {keys.sample()} AS _sample FROM keyed"
     return dict(connection.execute(sql).fetchnumpy())
+
+
+def _groups(spec: ModelSpec, rows: pd.DataFrame) -> set[Any]:
+    if spec.group:
+        return {*rows[spec.group]}
+    local = rows[spec.event_time.name].dt.tz_convert(spec.event_time.zone).dt.tz_localize(None)
+    return {*local.dt.floor("D").unique()}
 
 
 @cache

@@ -111,7 +111,7 @@ def _rows(
         data = services.warehouse.data_version(event.model, spec, request=event.request)
     there = set(data.drops)
     accounts = [each for each in accounts if (each.drop, each.generation) in there]
-    newest = holdout.judged(spec, accounts)
+    newest = holdout.judged(spec, accounts, partial(services.warehouse.groups, event.model, spec, version=data))
     before = holdout.older(spec, accounts, newest)
     names = [each.drop for each in newest]
     judged = services.warehouse.read_training(data, spec, held_out=True, drops=names)

@@ -90,10 +90,11 @@ def regret(case: Case, champion: Candidate | None, before: Candidate | None, fou
 def _undecided(case: Case, verdict: Verdict, fresh: Fresh) -> Verdict:
     """A challenger that waits for more days is decided first: another would wait for as many, and so on for ever."""
     wanted = case.spec.policy.min_groups
-    if case.spec.group or fresh.days >= wanted:
+    # Days come by themselves; a column may never have as many values as are wanted.
+    if case.spec.group or fresh.groups >= wanted:
         return _rested(case, verdict)
     waits = f"version {case.standing.pending} waits for its verdict"
-    return Verdict(KEEP, f"{verdict.why} But {waits}: drops of {fresh.days} of {wanted} event days have come since.")
+    return Verdict(KEEP, f"{verdict.why} But {waits}: drops of {fresh.groups} of {wanted} event days have come since.")
 
 
 def _rested(case: Case, verdict: Verdict) -> Verdict:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.evaluate.case import Case
-from functions.evaluate.scoring import Candidate, unseen
+from functions.evaluate.scoring import MOST_ROWS, Candidate, unseen
 from shared.lifecycle import holdout
 from shared.lifecycle.track_record import CHALLENGER, CHAMPION, odd_drops
 
@@ -19,23 +20,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Fresh:
-    """The comparison's numbers and tags, for the challenger's run on the drop; and the event days that it spans."""
+    """The comparison's numbers and tags, for the challenger's run on the drop; and of how many groups its rows are."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    days: int = 0
+    groups: int = 0
 
 
 def compare_on_fresh_drops(case: Case, roles: Mapping[str, Candidate]) -> Fresh | None:
-    """The challenger beside the champion, or the baseline while there is none; nothing if this drop is not fresh."""
-    from shared.evaluation.judging import OVERLAP, Rival, Rows, judged_metrics
-
+    """The challenger beside the champion, or the baseline while there is none; nothing if it is not time for that."""
     challenger, champion = roles[CHALLENGER], roles.get(CHAMPION)
     both = [challenger, *([champion] if champion else [])]
     drops = _fresh(case, both)
     if case.event.drop not in [account.drop for account in drops]:
         return None
-    rows = _read(case, drops, both)
+    is_due = _is_due(case, drops, challenger, champion.number if champion else None)
+    return _compared(case, drops, challenger, champion) if is_due else None
+
+
+def _compared(case: Case, drops: Sequence[Account], challenger: Candidate, champion: Candidate | None) -> Fresh:
+    from shared.evaluation.comparison import count_groups
+    from shared.evaluation.judging import OVERLAP, Rival, Rows, judged_metrics
+
+    rows = _read(case, drops, [challenger, *([champion] if champion else [])])
     rivals = {champion.number: Rival(pipeline=champion.loaded.pipeline)} if champion else {}
     named = Rows(judged=rows, drops=[account.drop for account in drops[: holdout.MOST_NAMED]])
     baseline, learned = challenger.version.metrics["baseline_value"], set(challenger.data.drops)
@@ -44,7 +51,7 @@ def compare_on_fresh_drops(case: Case, roles: Mapping[str, Candidate]) -> Fresh 
     theirs = {champion.number: set(champion.data.drops)} if champion else {}
     odd = odd_drops(case.spec, case.accounts, challenger.data.drops, case.services)
     tags = {holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs, odd=odd).to_tag()}
-    return Fresh(metrics=metrics, tags=tags, days=holdout.days_spanned(case.spec, drops))
+    return Fresh(metrics=metrics, tags=tags, groups=count_groups(case.spec, rows))
 
 
 def _fresh(case: Case, both: Sequence[Candidate]) -> list[Account]:
@@ -55,10 +62,28 @@ def _fresh(case: Case, both: Sequence[Candidate]) -> list[Account]:
         for each in holdout.standing(case.accounts)
         if each.drop not in seen and each.last_event and each.last_event <= case.until
     ]
-    return holdout.judged(case.spec, fresh)
+    return holdout.judged(case.spec, fresh, partial(case.services.warehouse.groups, case.spec.name, case.spec))
+
+
+def _is_due(case: Case, drops: Sequence[Account], challenger: Candidate, rival: int | None) -> bool:
+    """Whether as many groups as a look takes have come since the last one on fresh drops.
+
+    Of drops of a day the next look would be at almost the same rows, and spend half of what is left of the level.
+    """
+    looks = [each for each in case.standing.looks(challenger.number) if each.run != challenger.version.run]
+    if not looks or looks[-1].rival != rival:
+        return True
+    ends = {account.drop: account.last_event for account in case.accounts}
+    last = ends.get(next(iter(looks[-1].drops), ""))
+    if last is None:
+        return True
+    later = [each for each in drops if each.last_event and each.last_event > last]
+    groups = case.services.warehouse.groups(case.spec.name, case.spec, later) if later else {}
+    return len(set().union(*groups.values())) >= case.spec.policy.min_groups
 
 
 def _read(case: Case, drops: Sequence[Account], by: Sequence[Candidate]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.concat([unseen(case, each.drop, each.generation, by) for each in drops], ignore_index=True)
+    most = MOST_ROWS // len(drops)
+    return pd.concat([unseen(case, each.drop, each.generation, by, most) for each in drops], ignore_index=True)

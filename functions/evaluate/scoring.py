@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from shared.adapters.warehouse import DataVersion
 
 log = logging.getLogger(__name__)
+# What fits into a function's memory beside its versions; scores of more rows are not known any better.
+MOST_ROWS = 500_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +82,16 @@ def _candidate(case: Case, role: str, number: int) -> Candidate:
     )
 
 
-def unseen(case: Case, drop: str, generation: int, by: Iterable[Candidate]) -> pd.DataFrame:
-    """A drop's rows that none of the candidates has learned from, whichever drop had brought them."""
-    data = [each.data for each in by]
-    return case.services.warehouse.read_drop(case.spec.name, case.spec, drop, generation=generation, unseen_by=data)
+def unseen(case: Case, drop: str, generation: int, by: Iterable[Candidate], most_rows: int = MOST_ROWS) -> pd.DataFrame:
+    """A drop's rows that none of the candidates has learned from, whichever drop had brought them.
+
+    Args:
+        most_rows: of a larger drop so many, chosen by a hash of their keys.
+    """
+    model, data = case.spec.name, [each.data for each in by]
+    return case.services.warehouse.read_drop(
+        model, case.spec, drop, generation=generation, unseen_by=data, most_rows=most_rows
+    )
 
 
 def score(spec: ModelSpec, candidate: Candidate, rows: pd.DataFrame) -> Scored:

@@ -63,7 +63,7 @@ def _evidence(
     the first gets all of that, and the others together as much again, as 1/2 + 1/6 + 1/12 + ... is 1: that any first
     look at them is wrong is no likelier than the policy says, however many there are (Bonferroni's inequality).
     """
-    looks, tries = standing.looks(version.version), standing.tries(version.version, about.holdout)
+    looks, tries = len(standing.looks(version.version)), standing.tries(version.version, about.holdout)
     rival = standing.champion
     return evidence_of(
         metrics,

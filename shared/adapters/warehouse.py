@@ -5,7 +5,8 @@ from __future__ import annotations
 from shared.adapters.warehouse_drops import Account, Drops
 from shared.adapters.warehouse_records import Records
 from shared.adapters.warehouse_tables import REJECTS, row_fields
-from shared.adapters.warehouse_training import DataVersion, Training
+from shared.adapters.warehouse_training import Training
+from shared.adapters.warehouse_versions import DataVersion
 
 __all__ = ["REJECTS", "Account", "DataVersion", "Warehouse", "row_fields"]
 

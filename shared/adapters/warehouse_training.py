@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from shared.adapters.bigquery import passing, statement
+from shared.adapters.warehouse_drops import Account
 from shared.adapters.warehouse_tables import Tables
+from shared.adapters.warehouse_versions import (
+    EARLIEST,
+    LATEST,
+    DataVersion,
+    Window,
+    moment_of,
+    snapshot_name,
+    span_of,
+    text_of,
+)
 from shared.contract.frames import typed
 from shared.contract.spec import ROWS, ModelSpec
 
@@ -19,47 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Rows whose `_holdout` is smaller are held out for ever: one fifth of 0..999999.
-FIRST_TRAINED = 200_000
+FIRST_TRAINED, EVERY = 200_000, 1_000_000
 _KEPT = ["_drop", "_generation", "_row_key", "_holdout"]
-_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
-Window = Sequence[str | date | datetime | None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataVersion:
-    """Which rows a version was trained on, so that they can be read again.
-
-    `snapshot` is a table snapshot of all the model's rows at `timestamp`; `drops` are the (drop, generation) of it that
-    were not withdrawn then and have rows in the window. A newer generation or a withdrawal afterwards changes nothing.
-    `rows` and `digest` are of all rows in the window, `train_rows` of those that `selection` leaves for training.
-    """
-
-    model: str
-    timestamp: str
-    window_from: str | None
-    window_to: str | None
-    selection: str
-    rows: int
-    train_rows: int
-    first_event: str | None
-    last_event: str | None
-    digest: str
-    snapshot: str
-    drops: tuple[tuple[str, int], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), "drops": [list(drop) for drop in self.drops]}
-
-    @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> DataVersion:
-        """From JSON."""
-        return cls(**{**raw, "drops": tuple((name, generation) for name, generation in raw["drops"])})
-
-    @property
-    def drop_names(self) -> list[str]:
-        return [name for name, _ in self.drops]
 
 
 class Training(Tables):
@@ -74,14 +43,16 @@ class Training(Tables):
         generation: int | None = None,
         holdout: bool | None = None,
         unseen_by: Sequence[DataVersion] = (),
+        most_rows: int | None = None,
     ) -> pd.DataFrame:
         """The rows of a drop that stand, of any generation unless one is named; held-out ones, others, or all.
 
         Args:
             unseen_by: leave out the rows that a training on one of these data versions may have seen, whichever drop
                 brought them: whose keys are among its own, and not held out.
+            most_rows: of more than so many those with the smallest `_sample`: the same ones whoever asks.
         """
-        values: dict[str, Any] = {"drop": drop, "earliest": _EARLIEST}
+        values: dict[str, Any] = {"drop": drop, "earliest": EARLIEST}
         which = f"_drop = @drop AND `{spec.event_time.name}` >= @earliest"
         if generation is not None:
             which, values["generation"] = f"{which} AND _generation = @generation", generation
@@ -90,10 +61,38 @@ class Training(Tables):
         for number, version in enumerate(unseen_by):
             seen = self._pinned(spec, version.snapshot, "_row_key", of=f"_{number}")
             which += f" AND (_holdout < {FIRST_TRAINED} OR _row_key NOT IN (SELECT _row_key FROM ({seen})))"
-            there = {**_span(version), "drops": version.drop_names}
+            there = {**span_of(version), "drops": version.drop_names}
             values |= {f"{name}_{number}": value for name, value in there.items()}
-        sql = f"SELECT {_columns(spec)} FROM {self.bigquery.name(f'{model}_rows')} WHERE {which}"
+        sql = f"SELECT {_columns(spec)} FROM {self.bigquery.name(f'{model}_rows')} WHERE {which}{_smallest(most_rows)}"
         return _frame(self.bigquery.fetch(sql, **values), spec)
+
+    def groups(
+        self, model: str, spec: ModelSpec, accounts: Sequence[Account], *, version: DataVersion | None = None
+    ) -> dict[str, set[str | None]]:
+        """Of which groups each drop's rows are: event days, or values of the column that the model names.
+
+        No more of a drop are told than the policy wants of all.
+
+        Args:
+            version: ask for the held-out rows in its snapshot, else for all rows of now.
+        """
+        table = self.bigquery.name(version.snapshot if version else f"{model}_rows")
+        event_time = f"`{spec.event_time.name}`"
+        group = f"`{spec.group}`" if spec.group else f"DATE({event_time}, @zone)"
+        below = FIRST_TRAINED if version else EVERY
+        sql = statement(
+            "groups", table=table, event_time=event_time, group=f"CAST({group} AS STRING)", below=str(below)
+        )
+        values: dict[str, Any] = {"drops": [each.drop for each in accounts], "most": spec.policy.min_groups}
+        values |= {} if spec.group else {"zone": spec.event_time.zone}
+        span = {
+            "earliest": min((each.first_event for each in accounts if each.first_event), default=EARLIEST),
+            "latest": max((each.last_event for each in accounts if each.last_event), default=LATEST),
+        }
+        found: dict[str, set[str | None]] = {}
+        for row in self.bigquery.run(sql, **values, **span):
+            found.setdefault(row["_drop"], set()).add(row["group"])
+        return found
 
     def data_version(
         self, model: str, spec: ModelSpec, *, request: str, rows: str = "all", window: Window | None = ()
@@ -110,19 +109,19 @@ class Training(Tables):
         snapshot = snapshot_name(model, request)
         timestamp = self._snapshot(f"{model}_rows", snapshot)
         start, end = window or (None, None)
-        span = {"window_from": _moment(start, _EARLIEST), "window_to": _moment(end, _LATEST)}
+        span = {"window_from": moment_of(start, EARLIEST), "window_to": moment_of(end, LATEST)}
         drops = self._standing_drops(model, spec, snapshot, span)
         found = self._describe(spec, snapshot, span, [name for name, _ in drops])
         return DataVersion(
             model=model,
             timestamp=timestamp.isoformat(),
-            window_from=_text(span["window_from"] if start else None),
-            window_to=_text(span["window_to"] if end else None),
+            window_from=text_of(span["window_from"] if start else None),
+            window_to=text_of(span["window_to"] if end else None),
             selection=rows,
             rows=found["total"],
             train_rows=min(found["trainable"], ROWS[rows] or found["trainable"]),
-            first_event=_text(found["first_event"]),
-            last_event=_text(found["last_event"]),
+            first_event=text_of(found["first_event"]),
+            last_event=text_of(found["last_event"]),
             digest=_digest(found),
             snapshot=snapshot,
             drops=drops,
@@ -143,9 +142,9 @@ class Training(Tables):
         rows of named drops come whole, also outside of the window: nothing was trained on them, and the champion may
         have had another window.
         """
-        span = _span(version)
+        span = span_of(version)
         if held_out and drops is not None:
-            span = {"window_from": _EARLIEST, "window_to": _LATEST}
+            span = {"window_from": EARLIEST, "window_to": LATEST}
         known = sorted({*version.drop_names, *(drops or [])}) if held_out else version.drop_names
         pinned = self._pinned(spec, version.snapshot, _columns(spec) + ", `_sample`")
         values: dict[str, Any] = {**span, "drops": known}
@@ -177,7 +176,7 @@ class Training(Tables):
         Args:
             spec: with the columns of then.
         """
-        found = self._describe(spec, version.snapshot, _span(version), version.drop_names)
+        found = self._describe(spec, version.snapshot, span_of(version), version.drop_names)
         return found["total"], _digest(found)
 
     def _snapshot(self, table: str, snapshot: str) -> datetime:
@@ -224,14 +223,6 @@ class Training(Tables):
         return statement("pinned", columns=columns, snapshot=name, event_time=event_time, of=of).strip()
 
 
-def snapshot_name(model: str, request: str) -> str:
-    """A table's name from a request's; what does not fit in it is told apart by a hash."""
-    slug = re.sub(r"[^a-z0-9_]", "_", request.lower())[:60]
-    if slug != request:
-        slug += "_" + hashlib.sha256(request.encode()).hexdigest()[:8]
-    return f"{model}_at_{slug}"
-
-
 def _smallest(limit: int | None) -> str:
     """So many rows with the smallest `_sample`: the same ones whatever else is there."""
     return f" ORDER BY _sample, _row_key LIMIT {limit:d}" if limit else ""
@@ -246,26 +237,5 @@ def _frame(table: pa.Table, spec: ModelSpec) -> pd.DataFrame:
     return typed(ordered.to_pandas(), spec.columns)
 
 
-def _moment(value: str | date | datetime | None, default: datetime) -> datetime:
-    if value is None:
-        return default
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    if not isinstance(value, datetime):
-        value = datetime.combine(value, time())
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
 def _digest(found: dict[str, Any]) -> str:
     return f"{found['digest']:015x}"
-
-
-def _span(version: DataVersion) -> dict[str, datetime]:
-    return {
-        "window_from": _moment(version.window_from, _EARLIEST),
-        "window_to": _moment(version.window_to, _LATEST),
-    }
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None

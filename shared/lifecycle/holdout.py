@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,9 @@ MOST_LETTERS = 7_500
 JUDGED_ON = "tidewheel.judged_on"
 # A drop and its generation.
 Seen = tuple[str, int]
+GroupsOf = Callable[[Sequence["Account"]], Mapping[str, Collection[Any]]]
+# As many as the days that a policy usually wants, for drops of a day.
+ASKED_AT_ONCE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,19 +105,25 @@ def news(accounts: Sequence[Account], mine: Collection[Seen], theirs: Collection
     return [drop for drop, generation in named if (drop, generation) in mine and (drop, generation) not in theirs]
 
 
-def judged(spec: ModelSpec, accounts: Sequence[Account]) -> list[Account]:
-    """The newest drops by data time: as many as the policy says, or more until they cover its least number of days.
+def judged(spec: ModelSpec, accounts: Sequence[Account], groups_of: GroupsOf) -> list[Account]:
+    """The newest drops by data time: as many as the policy says, or more until they have its least number of groups.
 
     Args:
         accounts: of the drops that may be judged on, newest data first.
+        groups_of: of some drops the groups of each one's rows.
     """
     found: list[Account] = []
-    days: set[date] = set()
-    for account in _each_once(accounts):
-        if len(found) >= spec.policy.judge_drops and (spec.group or len(days) >= spec.policy.min_groups):
+    met: set[Any] = set()
+    known: dict[str, Collection[Any]] = {}
+    there = _each_once(accounts)
+    for place, account in enumerate(there):
+        if len(found) >= spec.policy.judge_drops and len(met) >= spec.policy.min_groups:
             break
+        if account.drop not in known:
+            asked = there[place : place + ASKED_AT_ONCE]
+            known |= {each.drop: () for each in asked} | dict(groups_of(asked))
         found.append(account)
-        days |= set(_days(spec, account))
+        met |= set(known[account.drop])
     return found
 
 

@@ -71,9 +71,9 @@ class Standing:
         """The drops, as `<name>#<generation>`, that a decision has found odd, and why."""
         return {drop: why for decision in self.history for drop, why in decision.odd.items()}
 
-    def looks(self, version: int) -> int:
-        """How often a version was judged so far, on rows enough to end otherwise."""
-        return sum(decision.version == version and decision.is_look for decision in self.history)
+    def looks(self, version: int) -> list[Decision]:
+        """The verdicts on a version so far, on rows enough to end otherwise."""
+        return [decision for decision in self.history if decision.version == version and decision.is_look]
 
     def tries(self, version: int, holdout: str) -> int:
         """How many other versions were judged on the same rows so far."""

@@ -18,7 +18,7 @@ import pytest
 from shared.adapters.bigquery import passing
 from shared.adapters.warehouse import Account, DataVersion, Warehouse
 from shared.adapters.warehouse_tables import rows_table, staging_table
-from shared.adapters.warehouse_training import snapshot_name
+from shared.adapters.warehouse_versions import snapshot_name
 from shared.contract.metrics import MAE
 from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Column, ModelSpec
 from shared.errors import PassingError, PermanentError
@@ -217,6 +217,39 @@ def test_held_out_rows_are_read_apart(warehouse: Warehouse, model: str) -> None:
     put(warehouse, model, "d", 1, range(10))
     assert warehouse.read_drop(model, SPEC, "d", holdout=True)["id"].tolist() == ["k0", "k5"]
     assert len(warehouse.read_drop(model, SPEC, "d", holdout=False)) == 8
+
+
+def test_of_a_large_drop_the_same_rows_are_read_whoever_asks(warehouse: Warehouse, model: str) -> None:
+    put(warehouse, model, "d", 1, range(50))
+    few, more = (warehouse.read_drop(model, SPEC, "d", most_rows=most)["id"].tolist() for most in (10, 20))
+    assert (len(few), len(more)) == (10, 20) and set(few) < set(more)
+    assert more == sorted(more, key=lambda name: int(name[1:]))
+
+
+def test_groups_are_event_days_by_the_clocks_of_the_event_time(warehouse: Warehouse, model: str) -> None:
+    put(warehouse, model, "late", 1, range(10), start=JANUARY + timedelta(hours=4, minutes=55))
+    put(warehouse, model, "other", 2, range(10, 12), start=JANUARY + timedelta(days=9))
+    accounts = warehouse.accounts(model)
+    new_york = replace(SPEC, columns=[replace(COLUMNS[0], zone="America/New_York"), *COLUMNS[1:]])
+    # Its midnight is at five o'clock of UTC, in the middle of the first drop.
+    assert {name: len(days) for name, days in warehouse.groups(model, new_york, accounts).items()} == {
+        "late": 2,
+        "other": 1,
+    }
+    assert warehouse.groups(model, SPEC, accounts)["late"] == {"2013-01-01"}
+    assert [*warehouse.groups(model, SPEC, accounts[:1])] == ["other"]
+
+
+def test_groups_are_those_of_the_rows_that_are_judged_on_and_as_many_as_count(warehouse: Warehouse, model: str) -> None:
+    put(warehouse, model, "d", 1, range(60))
+    by_seats = replace(SPEC, group="seats", policy=replace(SPEC.policy, min_groups=9))
+    pinned, accounts = warehouse.data_version(model, SPEC, request="r"), warehouse.accounts(model)
+    assert len(warehouse.groups(model, by_seats, accounts)["d"]) == 9
+    many = replace(by_seats, policy=replace(SPEC.policy, min_groups=50))
+    # Of sixty keys twelve are held out; of those k0 and k35 have no seats.
+    assert len(warehouse.groups(model, many, accounts, version=pinned)["d"]) == 11
+    put(warehouse, model, "d", 2, range(3))
+    assert len(warehouse.groups(model, many, accounts, version=pinned)["d"]) == 11
 
 
 def test_rows_that_a_training_saw_are_no_news_whichever_drop_brings_them(warehouse: Warehouse, model: str) -> None:

@@ -69,3 +69,14 @@ def test_a_challenger_that_waits_for_days_is_decided_before_another_one_is_train
     assert life.champion not in (None, 1)
     waited = [each for each in life.history if each.version == life.champion]
     assert [each.cause.partition(":")[0] for each in waited] == ["ModelTrained", *["ModelEvaluated"] * 20]
+
+
+def test_after_a_look_that_decided_nothing_the_next_one_waits_for_as_many_days() -> None:
+    life = lived(daily(min_gain_relative=0.5), 28, dollars_per_km=2.4)
+    # No other challenger takes its place.
+    life.spec = daily(min_gain_relative=0.5, max_age_days=900)
+    for day in range(BEGINNING + 28, BEGINNING + 75):
+        life.drop(f"{day:04}", rides_of(day, day, dollars_per_km=2.4))
+    looks = [each for each in life.history if each.cause.startswith("ModelEvaluated") and each.is_look]
+    assert [(each.version, each.drops[0]) for each in looks] == [(2, "taxi_fare/0076"), (2, "taxi_fare/0096")]
+    assert [each.level for each in looks] == [daily().policy.level / 4, daily().policy.level / 8]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.adapters.warehouse import Account
-from shared.lifecycle.holdout import MOST_NAMED, Judged, judged, judged_on, older
+from shared.contract.spec import ModelSpec
+from shared.lifecycle import holdout
+from shared.lifecycle.holdout import MOST_NAMED, Judged, judged_on, older
 from tests.unit.rides import day, spec_of
 
 # MLflow takes no longer tag.
@@ -30,6 +33,21 @@ def account(drop: str, first: int, last: int, **given: Any) -> Account:
 def weeks(count: int) -> list[Account]:
     """Weekly drops, newest first."""
     return [account(f"week {number}", 7 * number + 1, 7 * number + 7) for number in reversed(range(count))]
+
+
+def every_day(accounts: Sequence[Account]) -> dict[str, set[date]]:
+    """A row on each day between a drop's first and last one."""
+    return {each.drop: {*_days(each)} for each in accounts}
+
+
+def _days(each: Account) -> Iterator[date]:
+    assert each.first_event and each.last_event
+    first = each.first_event.date()
+    return (first + timedelta(days=number) for number in range((each.last_event.date() - first).days + 1))
+
+
+def judged(spec: ModelSpec, accounts: list[Account], groups_of: holdout.GroupsOf = every_day) -> list[Account]:
+    return holdout.judged(spec, accounts, groups_of)
 
 
 def seen(*drops: str) -> set[tuple[str, int]]:
@@ -62,8 +80,35 @@ def test_days_that_several_drops_have_count_once() -> None:
     assert len(judged(spec_of(policy={"judge_drops": 1, "min_groups": 8}), same_week)) == 4
 
 
-def test_a_model_with_groups_of_its_own_does_not_count_days() -> None:
-    assert len(judged(spec_of(group="seats", policy={"judge_drops": 2}), weeks(6))) == 2
+def test_days_without_rows_do_not_count() -> None:
+    def one_a_week(accounts: Sequence[Account]) -> dict[str, set[date]]:
+        return {each.drop: {next(_days(each))} for each in accounts}
+
+    spec = spec_of(policy={"judge_drops": 2, "min_groups": 5})
+    assert names(judged(spec, weeks(9), one_a_week)) == [f"week {number}" for number in (8, 7, 6, 5, 4)]
+
+
+def test_groups_of_a_column_are_counted_and_those_that_several_drops_have_count_once() -> None:
+    spec = spec_of(group="seats", policy={"judge_drops": 1, "min_groups": 4})
+    seats: dict[str, set[str | None]] = {
+        "week 5": {"2", "4"},
+        "week 4": {"2", "4"},
+        "week 3": {"2", "6"},
+        "week 2": {None},
+        "week 1": {"8"},
+    }
+    assert names(judged(spec, weeks(6), lambda _: seats)) == ["week 5", "week 4", "week 3", "week 2"]
+
+
+def test_it_is_asked_once_for_the_groups_of_many_drops_and_again_only_if_those_were_too_few() -> None:
+    asked: list[int] = []
+
+    def counted(accounts: Sequence[Account]) -> dict[str, set[date]]:
+        asked.append(len(accounts))
+        return every_day(accounts)
+
+    assert len(judged(spec_of(policy={"min_groups": 133}), weeks(60), counted)) == 19 and asked == [20]
+    assert len(judged(spec_of(policy={"min_groups": 180}), weeks(60), counted)) == 26 and asked == [20, 20, 20]
 
 
 def test_of_a_drop_that_was_written_again_only_the_newest_generation_is_judged_on() -> None:

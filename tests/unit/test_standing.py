@@ -45,7 +45,7 @@ def standing(*said: Said, **given: Any) -> Standing:
 def test_before_the_first_decision_nothing_stands() -> None:
     nobody = Standing()
     assert (nobody.champion, nobody.before, nobody.pending, nobody.awaiting, nobody.pause) == (None,) * 5
-    assert nobody.rolled_back == set() and nobody.looks(1) == nobody.tries(1, "") == 0
+    assert nobody.rolled_back == set() and len(nobody.looks(1)) == nobody.tries(1, "") == 0
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_who_served_before_and_who_was_taken_out(
 
 def test_looks_are_the_verdicts_on_one_version_and_nothing_that_a_person_did() -> None:
     found = standing((NOT_ENOUGH, 2), (NOT_ENOUGH, 2), (KEEP, 3), (PAUSE, 2), (BY_HAND, 2), (AWAITING, 2))
-    assert (found.looks(2), found.looks(3), found.looks(9)) == (3, 1, 0)
+    assert [len(found.looks(version)) for version in (2, 3, 9)] == [3, 1, 0]
 
 
 def test_what_too_few_rows_or_groups_could_not_decide_is_neither_a_look_nor_a_try() -> None:
@@ -145,8 +145,8 @@ def test_what_too_few_rows_or_groups_could_not_decide_is_neither_a_look_nor_a_tr
     for rows, groups, looks in ((99.0, 20.0, 0), (100.0, 19.0, 0), (100.0, 20.0, 1)):
         evidence = {"all": {"rows": rows, "groups": groups}}
         found = standing((NOT_ENOUGH, 2), policy=policy, evidence=evidence, holdout="march")
-        assert (found.looks(2), found.tries(3, "march")) == (looks, looks)
-    assert standing((NOT_ENOUGH, 2), policy=policy).looks(2) == 0
+        assert (len(found.looks(2)), found.tries(3, "march")) == (looks, looks)
+    assert standing((NOT_ENOUGH, 2), policy=policy).looks(2) == []
 
 
 def test_tries_are_the_other_versions_on_the_same_rows() -> None:
@@ -160,7 +160,7 @@ def test_whoever_waits_or_was_taken_out_does_not_serve(said: list[Said]) -> None
     assert found.champion not in found.rolled_back | {found.before if found.before else 0}
     assert found.before not in found.rolled_back
     assert found.awaiting is None or found.awaiting.champion == found.champion
-    assert sum(found.looks(version) for version in range(1, 5)) == sum(verdict in JUDGED for verdict, _ in said)
+    assert sum(len(found.looks(version)) for version in range(1, 5)) == sum(verdict in JUDGED for verdict, _ in said)
 
 
 @given(HISTORIES)
