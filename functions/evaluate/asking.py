@@ -27,12 +27,11 @@ def worth(
         found: how versions did on the drops until this one.
     """
     newest = case.newest
-    last = newest.data_version.get("last_event") if newest else None
     verdict = worth_training(
         case.spec.policy,
         champion=champion.number if champion else None,
         newest=newest.version if newest else None,
-        trained_until=datetime.fromisoformat(last) if last else None,
+        trained_until=newest.trained_until if newest else None,
         last_event_time=case.until,
         skills=_skills(case, champion, newest, found) if champion and newest else [],
         skill_at_promotion=champion.version.metrics.get("holdout_skill") if champion else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from shared.lifecycle.standing import Standing
 if TYPE_CHECKING:
     from shared.adapters.registry import Version
     from shared.adapters.warehouse import Account
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,8 @@ class Case:
 
     @cached_property
     def newest(self) -> Version | None:
-        """The version that was trained last, whether it serves or not."""
-        counted = {each.version: each for each in self.services.registry.versions(self.spec.name) if each.counts}
-        return counted[max(counted)] if counted else None
+        """The training that has learned from the newest rows, whether it serves or not; a trial on a sample is none."""
+        whole = [
+            each for each in self.services.registry.versions(self.spec.name) if each.counts and not each.is_sampled
+        ]
+        return max(whole, key=lambda each: (each.trained_until or _NEVER, each.version), default=None)

@@ -2,7 +2,7 @@
 
 Otherwise a backfill would hold the champion's decline against the wrong months. A drop waits for those that are still
 being prepared, since nobody knows yet what time they are of, and for those before it that are prepared and not
-evaluated. What has got stuck holds nobody up for ever.
+evaluated. What has got stuck holds nobody up for ever: a drop that nobody is at any more, or that takes too long.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from datetime import UTC, datetime, timedelta
 from shared.adapters.warehouse import Account
 from shared.errors import PassingError, PermanentError
 from shared.lifecycle.events import DataPrepared, DropReceived
+from shared.lifecycle.ledger import folder_of
 from shared.lifecycle.lineage import prepared
 from shared.lifecycle.services import Services
 
+# Longer than the pauses of a message that comes back: whoever gives no sign of life for so long does not come any more.
 STUCK = timedelta(minutes=5)
+# The evaluation of a backfill may take so long, and a drop that fails again and again holds the others up no longer.
+PATIENCE = timedelta(minutes=30)
 WAIT_SECONDS = 4.0
 PAUSE_SECONDS = 0.5
 
@@ -53,15 +57,25 @@ def _in_preparation(event: DataPrepared, accounts: list[Account], services: Serv
 
 
 def _earlier(event: DataPrepared, accounts: list[Account], services: Services) -> str | None:
-    """A drop whose rows end before this one's, and that was prepared just now but is not evaluated yet."""
-    mine, since = account_of(event, accounts), datetime.now(UTC) - STUCK
+    """A drop whose rows end before this one's, and that was prepared of late and is to be evaluated yet."""
+    mine, since = account_of(event, accounts), datetime.now(UTC) - PATIENCE
     for account in accounts:
         if account.outcome != "prepared" or account.withdrawn or account.prepared_at < since:
             continue
         is_before = (last_event(account), account.drop) < (last_event(mine), mine.drop)
-        if is_before and not services.ledger.is_done("evaluate", prepared(account)):
+        if is_before and not services.ledger.is_done("evaluate", prepared(account)) and _lives(account, services):
             return account.drop
     return None
+
+
+def _lives(account: Account, services: Services) -> bool:
+    """Whether a drop was prepared, or its evaluation tried, just now: the longer the line, the longer its end waits."""
+    since = datetime.now(UTC) - STUCK
+    if account.prepared_at > since:
+        return True
+    folder = f"{folder_of('evaluate', prepared(account))}/"
+    signs = services.storage.objects(services.settings.state_bucket, folder)
+    return any(updated > since for _, _, updated in signs)
 
 
 def last_event(account: Account) -> datetime:

@@ -33,6 +33,7 @@ def judged(spec: ModelSpec, version: Version, standing: Standing, scored: Evalua
     verdict = _verdict(spec, version, standing, evidence, about)
     if verdict.outcome in (PROMOTE, AWAITING) and (doubt := at_a_loss(spec, version.metrics, scored.metrics)):
         verdict = Verdict(NOT_ENOUGH, f"{verdict.why} But {doubt}. It waits for the next drop.")
+    verdict = _in_line(version, standing, verdict)
     was_judged = ALL in evidence.parts
     return Decision(
         model=spec.name,
@@ -99,6 +100,14 @@ def _verdict(spec: ModelSpec, version: Version, standing: Standing, evidence: Ev
         return Verdict(NOT_ENOUGH, f"It was compared with {others}, but {now}. It waits for the next drop.")
     verdict = judge(spec, evidence)
     return _awaited(spec, version, standing, verdict) if verdict.outcome == PROMOTE else verdict
+
+
+def _in_line(version: Version, standing: Standing, verdict: Verdict) -> Verdict:
+    """One challenger waits at a time, the newest; but what was tried on a sample does not push a whole one out."""
+    if verdict.outcome != NOT_ENOUGH or not version.is_sampled or standing.pending in (None, version.version):
+        return verdict
+    waits = f"it was trained on a sample, and version {standing.pending} waits already"
+    return Verdict(KEEP, f"{verdict.why.replace(' It waits for the next drop.', '')} It does not wait: {waits}.")
 
 
 def _awaited(spec: ModelSpec, version: Version, standing: Standing, verdict: Verdict) -> Verdict:

@@ -54,6 +54,17 @@ class Version:
         """Whether it may serve, and be compared."""
         return not self.status
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether it was trained on a sample of its rows, which is what a person tries things out with."""
+        return self.data_version.get("selection", "all") != "all"
+
+    @property
+    def trained_until(self) -> datetime | None:
+        """The last event time that it has learned from."""
+        last = self.data_version.get("last_event")
+        return datetime.fromisoformat(last) if last else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:

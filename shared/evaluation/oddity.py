@@ -66,7 +66,9 @@ def at_a_loss(spec: ModelSpec, trained: Mapping[str, float], fresh: Mapping[str,
         trained: the challenger's metrics on the held-out rows of when it was trained; `fresh` those on the new drops.
     """
     before, now = (metrics.get("holdout_skill", math.nan) for metrics in (trained, fresh))
-    if not before - now > spec.policy.odd_skill:
+    if not (math.isfinite(before) and math.isfinite(now)):
+        return f"nothing says how its own skill is there ({now:.2f}) beside what it was ({before:.2f})"
+    if before - now <= spec.policy.odd_skill:
         return ""
     return f"its own skill is {now:.2f} there and was {before:.2f}, so that these rows may say little of the world"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -68,6 +69,7 @@ class Decision:
         return self.verdict in JUDGED and all(whole.get(name, 0) >= least for name, least in wanted.items())
 
 
+READERS = 16
 Judge = Callable[[Standing], Decision]
 _FIELDS = {each.name for each in fields(Decision)}
 
@@ -92,7 +94,12 @@ class Decisions:
 
     def history(self, model: str) -> list[Decision]:
         """All decisions, oldest first."""
-        return [self._read(name) for name in self._names(model)]
+        names = self._names(model)
+        if len({*names} - {*self._known}) > READERS:
+            # A process that has just begun does not wait for one after the other.
+            with ThreadPoolExecutor(READERS) as threads:
+                return list(threads.map(self._read, names))
+        return [self._read(name) for name in names]
 
     def standing(self, model: str) -> Standing:
         """What all decisions add up to."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from shared.contract.spec import ModelSpec
+from shared.errors import PermanentError
 
 if TYPE_CHECKING:
     from shared.adapters.warehouse import Account
@@ -65,8 +66,16 @@ class Judged:
 
     @classmethod
     def from_tag(cls, tag: str | None) -> Judged:
-        """What `to_tag` wrote."""
-        raw: dict[str, Any] = json.loads(tag or "{}")
+        """What `to_tag` wrote.
+
+        Raises:
+            PermanentError: somebody has written something else there.
+        """
+        try:
+            raw: dict[str, Any] = {**json.loads(tag or "{}")}
+        except (ValueError, TypeError) as error:
+            wrong = f"the tag {JUDGED_ON} of a run in MLflow says nothing that can be read: {str(tag)[:100]!r}"
+            raise PermanentError(wrong, "Only the worker and evaluate write it; train again.") from error
         return cls(**{name: raw[name] for name in cls.__dataclass_fields__ if name in raw})
 
 

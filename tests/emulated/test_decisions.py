@@ -51,6 +51,14 @@ def by_hand(request: str, rows: str = "1k") -> TrainingRequested:
     return TrainingRequested(model=MODEL, request=request, rows=rows, story=request)
 
 
+def test_a_log_of_years_is_read_in_its_order_by_a_process_that_has_just_begun(
+    decisions: Decisions, storage: Storage
+) -> None:
+    for number in range(40):
+        decisions.decide(MODEL, f"cause {number}", lambda standing: promoted(len(standing.history) + 1))
+    assert [each.number for each in Decisions(storage, BUCKET).history(MODEL)] == [*range(1, 41)]
+
+
 def test_a_log_begins_empty_and_its_last_record_is_the_truth(decisions: Decisions) -> None:
     assert decisions.head(MODEL) is None
     assert decisions.champion(MODEL) is None

@@ -33,17 +33,19 @@ from tests.unit.bucket import STATE, Bucket, storage_of
 
 SPEC = model("taxi_fare")
 BY_APPROVAL = replace(SPEC, policy=replace(SPEC.policy, approval=True))
+SKILL = {"holdout_skill": 0.5}
 MUCH_BETTER = Part(rows=5_000, groups=60, challenger=1.0, rival=2.0, gain=1.0, error=0.1)
 
 
 def version(number: int, status: str = "") -> Version:
     made = datetime(2026, 1, 2, tzinfo=UTC)
-    return Version(model=SPEC.name, version=number, run=f"run {number}", request="r", status=status, created=made)
+    said: dict[str, Any] = {"request": "r", "status": status, "created": made, "metrics": SKILL}
+    return Version(model=SPEC.name, version=number, run=f"run {number}", **said)
 
 
 def scored(number: int, champion: int | None) -> Evaluation:
     """A run in which a version was much better than the champion, or than its baseline."""
-    metrics = to_metrics(prefix(champion), {ALL: MUCH_BETTER}) | {OVERLAP: 0.0}
+    metrics = to_metrics(prefix(champion), {ALL: MUCH_BETTER}) | {OVERLAP: 0.0} | SKILL
     about = Judged(holdout="h", drops=[], news={str(champion): []})
     return Evaluation(run=f"run {number}", metrics=metrics, tags={JUDGED_ON: about.to_tag()})
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from benchmarks.decisions_lifecycle import Lifecycle
 from shared.contract.spec import ModelSpec
-from shared.lifecycle.standing import NOT_ENOUGH, PROMOTE
+from shared.lifecycle.standing import KEEP, NOT_ENOUGH, PROMOTE
 from tests.unit.rides import frame_of, spec_of
 
 ROWS = 120
@@ -80,3 +80,24 @@ def test_after_a_look_that_decided_nothing_the_next_one_waits_for_as_many_days()
     looks = [each for each in life.history if each.cause.startswith("ModelEvaluated") and each.is_look]
     assert [(each.version, each.drops[0]) for each in looks] == [(2, "taxi_fare/0076"), (2, "taxi_fare/0096")]
     assert [each.level for each in looks] == [daily().policy.level / 4, daily().policy.level / 8]
+
+
+def test_a_trial_on_a_sample_is_not_the_newest_training() -> None:
+    life = lived(daily(), 20, dollars_per_km=2.0)
+    [tried] = life.train(rows="1k")
+    assert tried.version == 2
+    for day in range(BEGINNING + 20, BEGINNING + 30):
+        life.drop(f"{day:04}", rides_of(day, day))
+    # By its age, as if nobody had tried anything.
+    assert 3 in {each.version for each in life.history}
+
+
+def test_a_trial_on_a_sample_does_not_push_out_a_challenger_that_waits() -> None:
+    life = lived(daily(), 30, dollars_per_km=2.4)
+    assert life.services.decisions.standing(life.spec.name).pending == 2
+    [tried] = life.train(rows="1k")
+    assert tried.version == 3 and tried.verdict == KEEP
+    assert tried.why.endswith("It does not wait: it was trained on a sample, and version 2 waits already.")
+    assert life.services.decisions.standing(life.spec.name).pending == 2
+    [whole] = life.train()
+    assert whole.verdict == NOT_ENOUGH and life.services.decisions.standing(life.spec.name).pending == 4

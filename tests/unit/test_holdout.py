@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shared.adapters.warehouse import Account
 from shared.contract.spec import ModelSpec
+from shared.errors import PermanentError
 from shared.lifecycle import holdout
 from shared.lifecycle.holdout import MOST_NAMED, Judged, judged_on, older
 from tests.unit.rides import day, spec_of
@@ -191,6 +192,12 @@ def test_a_tag_brings_back_what_was_said(about: Judged) -> None:
 
 def test_no_tag_says_nothing() -> None:
     assert Judged.from_tag(None) == Judged() == Judged.from_tag("{}")
+
+
+@pytest.mark.parametrize("tag", ["{", "[1]", "7", "by hand"])
+def test_a_tag_that_somebody_has_written_over_is_named(tag: str) -> None:
+    with pytest.raises(PermanentError, match=r"tidewheel\.judged_on of a run"):
+        Judged.from_tag(tag)
 
 
 def test_long_names_and_reasons_fit_in_a_tag() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from shared.contract.metrics import ACCURACY, MAE, Metric
 from shared.contract.spec import FLOAT64, TIMESTAMP, Column, ModelSpec, Policy
 from shared.evaluation.comparison import Part
-from shared.evaluation.oddity import LATER_DROPS, collapsed, unconfirmed
+from shared.evaluation.oddity import LATER_DROPS, at_a_loss, collapsed, unconfirmed
 
 
 def spec_of(metric: Metric = MAE, **policy: Any) -> ModelSpec:
@@ -90,3 +91,10 @@ def test_the_direction_of_the_metric_is_respected() -> None:
     own = {"leaked": part(0.99, 0.80, metric=ACCURACY)}
     assert unconfirmed(spec_of(ACCURACY), own, part(0.80, 0.80, metric=ACCURACY))
     assert not unconfirmed(spec_of(ACCURACY), {"worse": part(0.60, 0.80, metric=ACCURACY)}, part(0.8, 0.8))
+
+
+@pytest.mark.parametrize("fresh", [{}, {"holdout_skill": math.nan}])
+def test_a_winner_of_whose_own_skill_nothing_is_known_has_not_won(fresh: dict[str, float]) -> None:
+    assert "how its own skill is there (nan)" in at_a_loss(spec_of(), {"holdout_skill": 0.7}, fresh)
+    assert "what it was (nan)" in at_a_loss(spec_of(), {}, {"holdout_skill": 0.7})
+    assert not at_a_loss(spec_of(), {"holdout_skill": 0.7}, {"holdout_skill": 0.6})
