@@ -21,8 +21,10 @@ locals {
 
   # Also how long a push may take; a function stops earlier.
   ack_deadline_seconds = 600
-  # With pauses of up to ten seconds they last longer than any lease, so that waiting for one never ends in the dead letters.
-  delivery_attempts = 40
+  # The most that Pub/Sub allows. The pauses grow from a second to a minute, so that they last an hour and a half at least:
+  # far longer than any lease, and than a backfill whose drops wait for their turn. Longer pauses would hold up whoever waits,
+  # and show what has failed for good much later.
+  delivery_attempts = 100
   kept              = "604800s"
 }
 
@@ -41,7 +43,7 @@ resource "google_pubsub_subscription" "push" {
 
   retry_policy {
     minimum_backoff = "1s"
-    maximum_backoff = "10s"
+    maximum_backoff = "60s"
   }
 
   dead_letter_policy {

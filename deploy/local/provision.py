@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient, SubscriberClient
 
 ACK_DEADLINE_SECONDS = 600
-# Together they last longer than any lease, so that waiting for one never ends among the dead letters.
-DELIVERY_ATTEMPTS = 40
+# The most that Pub/Sub allows: with the pauses between them they last longer than any lease, and than a backfill whose
+# drops wait for their turn, so that waiting never ends among the dead letters.
+DELIVERY_ATTEMPTS = 100
+SHORTEST_BACKOFF_SECONDS = 1
+# On a laptop, where everything is quicker and somebody looks on; deploy/gcp/subscriptions.tf has longer ones.
 LONGEST_BACKOFF_SECONDS = 10
 KEPT_SECONDS = 7 * 24 * 3600
 
@@ -85,7 +88,10 @@ def _push(project: str, topic: str, function: str, url: str) -> dict[str, Any]:
         "ack_deadline_seconds": ACK_DEADLINE_SECONDS,
         # The path tells the function which topic a message without attributes came from.
         "push_config": {"push_endpoint": f"{url}/projects/{project.split('/')[1]}/topics/{topic}"},
-        "retry_policy": {"minimum_backoff": {"seconds": 1}, "maximum_backoff": {"seconds": LONGEST_BACKOFF_SECONDS}},
+        "retry_policy": {
+            "minimum_backoff": {"seconds": SHORTEST_BACKOFF_SECONDS},
+            "maximum_backoff": {"seconds": LONGEST_BACKOFF_SECONDS},
+        },
         "dead_letter_policy": {
             "dead_letter_topic": f"{project}/topics/{DEAD_LETTERS}",
             "max_delivery_attempts": DELIVERY_ATTEMPTS,

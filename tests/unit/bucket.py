@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum, auto
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -47,6 +48,7 @@ class Write:
     is_first: bool
     by: object
     body: dict[str, Any]
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass
@@ -90,8 +92,12 @@ class Client:
         return Blob(self, name)
 
     def list_blobs(self, _: str, prefix: str, **__: Any) -> list[SimpleNamespace]:
-        names = self.ask(f"list {prefix}", lambda: sorted(self.content.objects))
-        return [SimpleNamespace(name=name) for name in names if name.startswith(prefix)]
+        found = self.ask(f"list {prefix}", lambda: sorted(self.content.objects.items()))
+        return [
+            SimpleNamespace(name=name, generation=write.generation, updated=write.at)
+            for name, write in found
+            if name.startswith(prefix)
+        ]
 
     def ask(self, what: str, request: Callable[[], T]) -> T:
         """The answer to a request, sooner or later."""

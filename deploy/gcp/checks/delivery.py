@@ -10,12 +10,14 @@ from typing import Any
 from deploy.gcp.checks.findings import Finding
 from deploy.gcp.checks.plan import Instance, Plan
 from deploy.local import provision
+from functions.evaluate.turn import PATIENCE, STUCK, WAIT_SECONDS
 from shared.errors import PermanentError
 from shared.lifecycle import messages
 from shared.lifecycle.events import CONSUMERS, DEAD_LETTERS, LOGGED_TOPICS, TOPICS, DropReceived
 
 CHECK = "delivery"
 LOG_TABLE = "lifecycle_log"
+LEAST_PATIENCES = 2
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -42,6 +44,7 @@ def _check_subscriptions(plan: Plan) -> Iterator[Finding]:
         yield from _expect(plan, there[name], _of_any(plan, wanted[name]))
         if name in pushes:
             yield from _expect(plan, there[name], _of_push(plan, there[name], pushes[name]))
+            yield from _check_waiting(there[name])
         elif there[name].get("push_config"):
             yield _finding(there[name], f"{name} is pulled or written to BigQuery, and pushes to nobody")
         if name in logs:
@@ -66,7 +69,6 @@ def _of_push(plan: Plan, subscription: Instance, topic: str) -> dict[str, Any]:
     return {
         "ack_deadline_seconds": like["ack_deadline_seconds"],
         "retry_policy.minimum_backoff": f"{like['retry_policy']['minimum_backoff']['seconds']}s",
-        "retry_policy.maximum_backoff": f"{like['retry_policy']['maximum_backoff']['seconds']}s",
         "dead_letter_policy.dead_letter_topic": _address(_named(plan, "google_pubsub_topic").get(DEAD_LETTERS), "id"),
         "dead_letter_policy.max_delivery_attempts": like["dead_letter_policy"]["max_delivery_attempts"],
         "push_config.push_endpoint": f"${{{uri}}}{like['push_config']['push_endpoint']}",
@@ -79,6 +81,31 @@ def _expect(plan: Plan, instance: Instance, wanted: Mapping[str, Any]) -> Iterat
     for path, value in wanted.items():
         if str(instance.get(path)) != str(value):
             yield _finding(instance, f"{instance.address}: {path} is {instance.get(path)}, and should be {value!r}")
+
+
+def _check_waiting(subscription: Instance) -> Iterator[Finding]:
+    """A message outlives what it waits for, and is never silent for so long that it is taken for one that is gone."""
+    longest = _seconds(subscription.get("retry_policy.maximum_backoff"))
+    if longest + WAIT_SECONDS >= STUCK.total_seconds():
+        yield _finding(
+            subscription, f"{subscription.address}: after {longest} s of silence a drop would count as stuck"
+        )
+    lasts = waiting_seconds(subscription)
+    if lasts < LEAST_PATIENCES * PATIENCE.total_seconds():
+        what = f"a message that waits would be a dead letter after {lasts} s, and others may be waited for that long"
+        yield _finding(subscription, f"{subscription.address}: {what}")
+
+
+def waiting_seconds(subscription: Instance) -> int:
+    """For how long a message that fails at once comes back, until it is a dead letter: the sum of its pauses."""
+    least, most = (_seconds(subscription.get(f"retry_policy.{which}_backoff")) for which in ("minimum", "maximum"))
+    attempts = int(subscription.get("dead_letter_policy.max_delivery_attempts") or 0)
+    return sum(min(most, least * 2**failures) for failures in range(attempts - 1))
+
+
+def _seconds(text: Any) -> int:
+    """Of Google's way to write a length of time; 0 if it is not said."""
+    return int(str(text or "0s").removesuffix("s"))
 
 
 def _check_log(plan: Plan, subscription: Instance) -> Iterator[Finding]:
