@@ -33,7 +33,7 @@ class Settings:
     bigquery_storage_host: str = ""
     machine_template: str = ""
     zones: tuple[str, ...] = ()
-    most_machines: int = 4
+    most_machines: int = 2
     spot_starts: int = 2
     training_deadline_seconds: float = 3600.0
     compute_url: str = ""

@@ -1,18 +1,20 @@
 # The functions. Each is called over HTTP by its own subscriptions (subscriptions.tf), predict by whom variables name.
 
 locals {
-  # memory holds the file system, too. Requests at a time are threads; who computes takes one.
+  # memory holds the file system, too. Requests at a time are threads; who computes takes one. With MLflow's two instances
+  # all of them at once stay within what Cloud Run lends a new project: 20 CPUs and 40 GiB in a region. Cloud Run refuses a
+  # service that could take more than that by itself, and turns requests away while all together take it.
   functions = {
     # A drop lies in memory whole, beside some 350 MB that cleaning takes.
-    preprocess = { memory = "4Gi", cpu = "2", requests = 1, most_instances = 10 }
+    preprocess = { memory = "4Gi", cpu = "2", requests = 1, most_instances = 3 }
     # Reads one drop, and the champion with scikit-learn.
-    evaluate        = { memory = "2Gi", cpu = "1", requests = 1, most_instances = 10 }
-    launch_training = { memory = "512Mi", cpu = "1", requests = 4, most_instances = 5 }
+    evaluate        = { memory = "2Gi", cpu = "1", requests = 1, most_instances = 4 }
+    launch_training = { memory = "512Mi", cpu = "1", requests = 4, most_instances = 1 }
     # MLflow's client.
-    promote   = { memory = "1Gi", cpu = "1", requests = 1, most_instances = 5 }
+    promote   = { memory = "1Gi", cpu = "1", requests = 1, most_instances = 2 }
     reconcile = { memory = "1Gi", cpu = "1", requests = 1, most_instances = 1 }
     # Up to eight versions stay loaded.
-    predict = { memory = "2Gi", cpu = "1", requests = 8, most_instances = 20 }
+    predict = { memory = "2Gi", cpu = "1", requests = 8, most_instances = 2 }
   }
 
   # What `python -m deploy.gcp.package` has written: an unchanged function keeps its name, and is not deployed again.
@@ -84,7 +86,7 @@ resource "google_cloudfunctions2_function" "functions" {
     available_memory                 = each.value.memory
     available_cpu                    = each.value.cpu
     max_instance_request_concurrency = each.value.requests
-    max_instance_count               = each.value.most_instances
+    max_instance_count               = lookup(var.most_instances, each.key, each.value.most_instances)
     min_instance_count               = each.key == "predict" ? var.predict_min_instances : 0
     # Before its message is delivered again, so that an attempt never works beside the one before it.
     timeout_seconds                = local.ack_deadline_seconds - 30
@@ -97,6 +99,13 @@ resource "google_cloudfunctions2_function" "functions" {
       contains(local.launchers, each.key) ? local.settings_of_launchers : {},
       { WORKERS = "1", THREADS = tostring(each.value.requests) },
     )
+  }
+
+  lifecycle {
+    precondition {
+      condition     = each.key != "predict" || var.predict_min_instances <= lookup(var.most_instances, each.key, each.value.most_instances)
+      error_message = "More instances of predict would wait (predict_min_instances) than there may be (most_instances)."
+    }
   }
 
   depends_on = [

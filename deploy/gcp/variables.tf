@@ -84,8 +84,24 @@ variable "predict_callers" {
   }
 }
 
+variable "most_instances" {
+  description = "The most instances of a function at a time, by its name, where they are others than in functions.tf. What is there fits into a new project's quotas of Cloud Run (20 CPUs and 40 GiB in a region): ask for larger ones first."
+  type        = map(number)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.most_instances) : contains(["preprocess", "evaluate", "launch_training", "promote", "predict"], name)])
+    error_message = "Name preprocess, evaluate, launch_training, promote or predict. (reconcile does all of its work in one instance.)"
+  }
+
+  validation {
+    condition     = alltrue([for most in values(var.most_instances) : most >= 1 && most <= 100])
+    error_message = "1 to 100 of each."
+  }
+}
+
 variable "predict_min_instances" {
-  description = "Instances of predict that wait for requests. 0 costs nothing at rest; the first request after a while then waits for a start."
+  description = "Instances of predict that wait for requests, at most as many as most_instances allows. 0 costs nothing at rest; the first request after a while then waits for a start."
   type        = number
   default     = 0
 
@@ -145,9 +161,9 @@ variable "machine_disk_gb" {
 }
 
 variable "most_machines" {
-  description = "The most machines that train at a time; further requests wait."
+  description = "The most machines that train at a time; further requests wait. Two of machine_type's usual kind fit into a new project's quota, which may be 8 CPUs of N2."
   type        = number
-  default     = 4
+  default     = 2
 
   validation {
     condition     = var.most_machines >= 1 && var.most_machines <= 50

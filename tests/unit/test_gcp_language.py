@@ -39,6 +39,7 @@ EXPRESSIONS = [
     'jsonencode([{ name = "a", mode = "B" }])',
     'trimprefix("https://host", "https://")',
     'flatten([["a"], [["b"]]])',
+    '[lookup({ a = 1 }, "a", 2), lookup({ a = 1 }, "b", 2)]',
     'length(concat(["a"], ["b", "c"]))',
     "[\n  1, # one\n  2, // two\n  /* three */ 3,\n]",
     'tostring(600 - 30)',

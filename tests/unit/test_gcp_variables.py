@@ -30,6 +30,8 @@ BLOCKS = hcl.read(FOLDER)
         ("alert_email", "nobody", "no address"),
         ("billing_account", "123", "Like 012345-6789AB-CDEF01"),
         ("monthly_budget", 0, "More than 0"),
+        ("most_instances", {"reconcile": 2}, "in one instance"),
+        ("most_instances", {"predict": 0}, "1 to 100"),
         ("most_machines", 0, "1 to 50"),
         ("spot_starts", -1, "0 to 10"),
         ("training_deadline_seconds", 60, "5 minutes to a day"),
@@ -56,6 +58,12 @@ def test_a_value_that_would_do_harm_is_refused(name: str, value: Any, said: str)
 )
 def test_what_makes_sense_is_taken(name: str, value: Any) -> None:
     assert Plan(BLOCKS, {**GIVEN, name: value}).instances
+
+
+def test_a_function_has_as_many_instances_as_a_variable_says_or_else_its_usual_ones() -> None:
+    functions = Plan(BLOCKS, {**GIVEN, "most_instances": {"predict": 20}}).of_type("google_cloudfunctions2_function")
+    most = {each.key: each.get("service_config.max_instance_count") for each in functions}
+    assert (most["predict"], most["preprocess"]) == (20, 3)
 
 
 def test_without_a_billing_account_no_budget_is_made() -> None:

@@ -61,6 +61,7 @@ _OF_PARTS: dict[str, Callable[..., Any]] = {
     "flatten": _flatten,
     "keys": sorted,
     "length": len,
+    "lookup": dict.get,
     "merge": _merge,
     "values": lambda mapping: [mapping[key] for key in sorted(mapping)],
     "tostring": as_text,
