@@ -16,8 +16,8 @@ import pytest
 from deploy.local.guard import Guard
 from deploy.local.layout import ROOT, Layout
 from deploy.local.machines import Machines
-from shared.adapters.machines import ENDED, Machine
-from shared.adapters.machines_local import LocalMachines
+from shared.adapters.machines import ABSENT, ENDED, Machine
+from shared.adapters.machines_local import MOST_DELETED, LocalMachines
 from tests.emulated import laptop
 
 WORKER = """
@@ -128,6 +128,17 @@ def test_a_machine_whose_request_is_taken_away_is_ended(layout: Layout, guard: G
     LocalMachines(layout.machines).delete(Machine(name="train-5"))
     step_until(park, lambda: not park.running())
     assert process and process.returncode is not None and not end.exists()
+
+
+def test_a_machine_that_is_deleted_again_and_again_has_ended(layout: Layout) -> None:
+    ours = LocalMachines(layout.machines)
+    for _ in range(MOST_DELETED):
+        assert ours.state("train-8") == ABSENT
+        ours.launch("train-8", {})
+        ours.delete(Machine(name="train-8"))
+        # What is gone already is not counted twice.
+        ours.delete(Machine(name="train-8"))
+    assert (ours.state("train-8"), ours.there()) == (ENDED, [])
 
 
 def test_a_machine_is_there_until_its_end_is_noted(layout: Layout, guard: Guard) -> None:
