@@ -67,8 +67,7 @@ resource "google_cloudfunctions2_function" "functions" {
   location = var.region
 
   build_config {
-    # The machine that trains has the same (training.tf): a version's code is loaded by the Python that stored it.
-    runtime           = "python311"
+    runtime           = "python${replace(var.python, ".", "")}"
     entry_point       = each.key
     service_account   = google_service_account.components["builder"].id
     docker_repository = google_artifact_registry_repository.containers.id

@@ -9,6 +9,12 @@ data "google_compute_zones" "here" {
 }
 
 locals {
+  # Python = the image whose own python3 it is.
+  images = {
+    "3.11" = "debian-cloud/debian-12"
+    "3.13" = "debian-cloud/debian-13"
+  }
+
   zones = length(var.zones) > 0 ? var.zones : data.google_compute_zones.here.names
 
   # As the functions have it, and where its own code is.
@@ -32,8 +38,7 @@ resource "google_compute_instance_template" "training" {
   machine_type = var.machine_type
 
   disk {
-    # Its Python is the functions' (functions.tf): what was trained here is loaded there.
-    source_image = "debian-cloud/debian-12"
+    source_image = local.images[var.python]
     disk_size_gb = var.machine_disk_gb
     disk_type    = "pd-balanced"
     auto_delete  = true

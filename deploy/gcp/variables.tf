@@ -143,6 +143,17 @@ variable "monthly_budget" {
   }
 }
 
+variable "python" {
+  description = "The Python of the functions and of the machine that trains, which have to be the same: a version's code is loaded by the Python that stored it. training.tf names the images that have it."
+  type        = string
+  default     = "3.11"
+
+  validation {
+    condition     = contains(["3.11", "3.13"], var.python)
+    error_message = "3.11 or 3.13: the functions' runtimes and Debian's images have only these in common."
+  }
+}
+
 variable "machine_type" {
   description = "The machine that trains."
   type        = string

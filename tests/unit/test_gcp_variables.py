@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.gcp.checks import hcl
+from deploy.gcp.checks import hcl, services
 from deploy.gcp.checks.__main__ import FOLDER
 from deploy.gcp.checks.plan import GIVEN, Plan
 from shared.errors import PermanentError
@@ -30,6 +30,7 @@ BLOCKS = hcl.read(FOLDER)
         ("alert_email", "nobody", "no address"),
         ("billing_account", "123", "Like 012345-6789AB-CDEF01"),
         ("monthly_budget", 0, "More than 0"),
+        ("python", "3.12", "3.11 or 3.13"),
         ("most_instances", {"reconcile": 2}, "in one instance"),
         ("most_instances", {"predict": 0}, "1 to 100"),
         ("most_machines", 0, "1 to 50"),
@@ -64,6 +65,14 @@ def test_a_function_has_as_many_instances_as_a_variable_says_or_else_its_usual_o
     functions = Plan(BLOCKS, {**GIVEN, "most_instances": {"predict": 20}}).of_type("google_cloudfunctions2_function")
     most = {each.key: each.get("service_config.max_instance_count") for each in functions}
     assert (most["predict"], most["preprocess"]) == (20, 3)
+
+
+@pytest.mark.parametrize(("python", "image"), [("3.11", "debian-12"), ("3.13", "debian-13")])
+def test_the_machine_that_trains_has_the_python_of_the_functions(python: str, image: str) -> None:
+    plan = Plan(BLOCKS, {**GIVEN, "python": python})
+    assert list(services._check_python(plan)) == []
+    (template,) = plan.of_type("google_compute_instance_template")
+    assert template.get("disk.source_image") == f"debian-cloud/{image}"
 
 
 def test_without_a_billing_account_no_budget_is_made() -> None:

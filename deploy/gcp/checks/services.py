@@ -41,6 +41,8 @@ OF_LAUNCHERS = (
 # functions-framework's own.
 OF_SERVERS = ("WORKERS", "THREADS")
 PREDICT = "predict"
+# The python3 of an image, as a function's runtime is called.
+PYTHONS = {"debian-cloud/debian-12": "python311", "debian-cloud/debian-13": "python313"}
 
 
 def check(plan: Plan) -> Iterator[Finding]:
@@ -52,6 +54,7 @@ def check(plan: Plan) -> Iterator[Finding]:
     for name in sorted(set(code.functions()) & there.keys()):
         yield from _check_function(plan, there[name], name)
     yield from _check_machine(plan)
+    yield from _check_python(plan)
     yield from _check_mlflow(plan)
 
 
@@ -137,6 +140,15 @@ def _check_machine(plan: Plan) -> Iterator[Finding]:
         yield from _compare(template, "the machine", wanted, names)
         told = dict(line.partition("=")[::2] for line in text.splitlines())
         yield from _check_names(plan, template, "the machine", told)
+
+
+def _check_python(plan: Plan) -> Iterator[Finding]:
+    """Whoever loads a version has the Python that stored it."""
+    for template in plan.of_type("google_compute_instance_template"):
+        image = str(template.get("disk.source_image"))
+        for function in plan.of_type("google_cloudfunctions2_function"):
+            if (runtime := function.get("build_config.runtime")) != PYTHONS.get(image):
+                yield _finding(function, f"{function.key} runs {runtime}, and {image} trains with {PYTHONS.get(image)}")
 
 
 def _check_mlflow(plan: Plan) -> Iterator[Finding]:
