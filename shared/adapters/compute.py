@@ -22,10 +22,16 @@ ANSWER_SECONDS, RETRY_SECONDS = 30.0, 20.0
 OPERATION_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 4.0
 _OUT_OF_STOCK = ("ZONE_RESOURCE_POOL_EXHAUSTED", "STOCKOUT", "DOES NOT HAVE ENOUGH RESOURCES", "QUOTA_EXCEEDED")
 _PASSING = ("RATELIMITEXCEEDED", "QUOTAEXCEEDED", "RESOURCE_NOT_READY", "INTERNAL_ERROR", "BACKEND_ERROR")
+_TEMPLATE, _MISSING = "/instanceTemplates/", ("not found", "cannot be found")
+_REMEDY = "Look at TIDEWHEEL_MACHINE_TEMPLATE, TIDEWHEEL_ZONES and the template itself."
 
 
 class OutOfStock(PassingError):
     """This zone, or our quota in it, has no such machine to spare."""
+
+
+class NoTemplate(PassingError):
+    """The instance template is not there: a deployment is just exchanging it."""
 
 
 class Exists(Exception):
@@ -39,6 +45,7 @@ def fates(what: str) -> Iterator[None]:
     Raises:
         Exists: 409.
         OutOfStock: another zone may have one.
+        NoTemplate: a deployment brings it, or whoever asks next knows the new one.
         PassingError: the same call will succeed later.
         PermanentError: it will not; says what is missing.
     """
@@ -57,8 +64,10 @@ def fates(what: str) -> Iterator[None]:
         remedy = "Grant what it names to this function's service account: deploy/gcp/machines_grants.tf."
         raise PermanentError(f"Google Cloud does not allow to {what}: {error.message}", remedy) from error
     except google.ClientError as error:
-        remedy = "Look at TIDEWHEEL_MACHINE_TEMPLATE, TIDEWHEEL_ZONES and the template itself."
-        raise PermanentError(f"Compute Engine refuses to {what}: {error.message}", remedy) from error
+        said = f"Compute Engine refuses to {what}: {error.message}"
+        if _TEMPLATE in said and any(word in said for word in _MISSING):
+            raise NoTemplate(said, _REMEDY) from error
+        raise PermanentError(said, _REMEDY) from error
 
 
 def _passing(what: str, said: str) -> PassingError:

@@ -10,7 +10,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.compute import LABEL, Compute, Exists, OutOfStock, age_seconds
+from shared.adapters.compute import LABEL, Compute, Exists, NoTemplate, OutOfStock, age_seconds
 from shared.adapters.machines import ABSENT, ENDED, RUNNING, Machine, NoMachineNow
 from shared.adapters.storage import Storage
 from shared.errors import PermanentError
@@ -47,7 +47,10 @@ class ComputeMachines:
             most = self._settings.most_machines
             raise NoMachineNow(f"{most} machines train, which is the most at a time (TIDEWHEEL_MOST_MACHINES).")
         is_spot = started < self._settings.spot_starts
-        zone = self._insert(name, {**task, "starts_left": self._most_starts - started - 1}, is_spot=is_spot)
+        try:
+            zone = self._insert(name, {**task, "starts_left": self._most_starts - started - 1}, is_spot=is_spot)
+        except NoTemplate as error:
+            raise NoMachineNow(str(error)) from error
         note = {"zone": zone, "spot": is_spot}
         self._storage.create(self._settings.state_bucket, f"machines/{name}/start-{started + 1}", note)
         log.info("%s starts in %s, %s (start %d)", name, zone, "Spot" if is_spot else "on demand", started + 1)

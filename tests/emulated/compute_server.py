@@ -43,6 +43,8 @@ class Faults:
     denied: str = ""
     away: int = 0
     slow_seconds: float = 0.0
+    template_gone: bool = False
+    no_zone: str = ""
 
 
 class Cloud:
@@ -63,6 +65,10 @@ class Cloud:
     def insert(self, project: str, zone: str, body: Json, template: str) -> Json:
         """An instance from a template: at first being provisioned, and there when its operation is done."""
         self._check(f"compute.instances.create' permission for 'projects/{project}/zones/{zone}/instances")
+        if zone == self.faults.no_zone:
+            raise Refused(404, "notFound", f"The resource 'projects/{project}/zones/{zone}' was not found")
+        if self.faults.template_gone:
+            self.templates.clear()
         properties = self.template(template.rpartition("/")[2])["properties"]
         instance = merged(properties, body)
         if not NAME.fullmatch(instance["name"]):

@@ -147,11 +147,27 @@ def test_what_is_not_allowed_is_named(machines: ComputeMachines, cloud: Cloud, p
         machines.launch(NAME, TASK)
 
 
-def test_a_template_that_is_gone_is_named(machines: ComputeMachines, cloud: Cloud) -> None:
-    cloud.templates.clear()
-    with pytest.raises(
-        PermanentError, match=r"instanceTemplates/training-1' was not found.*TIDEWHEEL_MACHINE_TEMPLATE"
-    ):
+def test_a_template_that_a_deployment_is_exchanging_is_waited_for(machines: ComputeMachines, cloud: Cloud) -> None:
+    template = cloud.templates.pop("training-1")
+    for _ in range(5):
+        with pytest.raises(NoMachineNow, match=r"instanceTemplates/training-1' was not found.*TIDEWHEEL_MACHINE_TEMP"):
+            machines.launch(NAME, TASK)
+    cloud.templates["training-1"] = template
+    machines.launch(NAME, TASK)
+    assert (len(cloud.inserted), starts_left(cloud.inserted[0])) == (1, 2)
+
+
+def test_a_template_that_goes_between_reading_and_using_it_is_waited_for(
+    machines: ComputeMachines, cloud: Cloud
+) -> None:
+    cloud.faults.template_gone = True
+    with pytest.raises(NoMachineNow, match="instanceTemplates/training-1' was not found"):
+        machines.launch(NAME, TASK)
+
+
+def test_a_zone_that_there_is_not_is_no_matter_of_waiting(machines: ComputeMachines, cloud: Cloud) -> None:
+    cloud.faults.no_zone = "a"
+    with pytest.raises(PermanentError, match=r"zones/a' was not found.*TIDEWHEEL_ZONES"):
         machines.launch(NAME, TASK)
 
 
