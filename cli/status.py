@@ -166,7 +166,7 @@ def _score(spec: ModelSpec | None, version: Version) -> float | None:
 
 def _open_request(model: str, services: Services) -> Report | None:
     page = services.desk.read(model)
-    if page.open is None:
+    if page.open is None or page.event is None:
         return None
     return {
         "kind": "training",
@@ -174,6 +174,7 @@ def _open_request(model: str, services: Services) -> Report | None:
         "request": page.request,
         "story": page.open["story"],
         "started": page.started,
+        "trained": services.ledger.is_done("train", page.event),
         "again": page.again["drop"] if page.again else None,
         "waiting": [each["fields"]["request"] for each in page.waiting],
     }
@@ -257,4 +258,5 @@ def _waits(each: Report) -> str:
     if each["kind"] == "story":
         return "; ".join(each["awaits"])
     line = f"; in line: {', '.join(each['waiting'])}" if each["waiting"] else ""
-    return f"request {each['request']} {'is in training' if each['started'] else 'has not begun'}{line}"
+    begun = "is in training" if each["started"] else "has not begun"
+    return f"request {each['request']} {'is trained, and waits for its verdict' if each['trained'] else begun}{line}"

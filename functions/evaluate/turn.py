@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from shared.adapters.warehouse import Account
 from shared.errors import PassingError, PermanentError
 from shared.lifecycle.events import DataPrepared, DropReceived
-from shared.lifecycle.ledger import folder_of
 from shared.lifecycle.lineage import prepared
 from shared.lifecycle.services import Services
 
@@ -73,9 +72,8 @@ def _lives(account: Account, services: Services) -> bool:
     since = datetime.now(UTC) - STUCK
     if account.prepared_at > since:
         return True
-    folder = f"{folder_of('evaluate', prepared(account))}/"
-    signs = services.storage.objects(services.settings.state_bucket, folder)
-    return any(updated > since for _, _, updated in signs)
+    sign = services.ledger.last_sign("evaluate", prepared(account))
+    return sign is not None and sign > since
 
 
 def last_event(account: Account) -> datetime:

@@ -2,7 +2,7 @@
 
 Pub/Sub brings back every message that nobody has acknowledged. What dies between two messages it cannot know of: an
 attempt that had decided what to announce and got no further, a machine that was never started, was preempted or gave
-up, and one that nobody needs any more.
+up, and one that nobody needs any more. And a dead letter waits for a person, which an open request must not.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 
 from functions.reconcile.aliases import put_back
 from functions.reconcile.sweep import sweep
+from functions.reconcile.verdicts import ask_again
 from shared.adapters.machines import ABSENT, ENDED
 from shared.contract import catalog
 from shared.errors import PassingError, PermanentError
@@ -29,7 +30,8 @@ def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
     needed = _open_requests(services)
     if services.settings.has_machines:
         done += sweep({request.machine: request for request in needed}, services)
-    found: list[Event] = []
+    found: list[Event] = list(ask_again(services))
+    done += [f"asked once more for the verdict of {_told(each)}" for each in found]
     for request in needed:
         events, started = _go_on(request, services)
         found += events

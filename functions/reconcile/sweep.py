@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from shared.adapters.machines import Machine
 from shared.lifecycle.events import TrainingRequested
-from shared.lifecycle.ledger import folder_of
 from shared.lifecycle.services import Services
 
 log = logging.getLogger(__name__)
@@ -53,6 +52,5 @@ def _why_deleted(machine: Machine, needed: Mapping[str, TrainingRequested], serv
 
 def _quiet_seconds(request: TrainingRequested, services: Services) -> float:
     """Since when the ledger has not heard of its training."""
-    folder = f"{folder_of('train', request)}/"
-    signs = [updated for _, _, updated in services.storage.objects(services.settings.state_bucket, folder)]
-    return (datetime.now(UTC) - max(signs)).total_seconds() if signs else float("inf")
+    sign = services.ledger.last_sign("train", request)
+    return (datetime.now(UTC) - sign).total_seconds() if sign else float("inf")

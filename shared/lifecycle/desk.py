@@ -48,6 +48,11 @@ class Page:
         return self.open["fields"]["request"] if self.open else None
 
     @property
+    def event(self) -> TrainingRequested | None:
+        """What the open request asks for."""
+        return _unpack(self.open) if self.open else None
+
+    @property
     def closed(self) -> dict[str, Any] | None:
         """What was closed last."""
         return self.closings[-1] if self.closings else None
@@ -65,8 +70,7 @@ class Desk:
 
     def open_request(self, model: str) -> TrainingRequested | None:
         """The request that is open."""
-        page = self.read(model)
-        return _unpack(page.open) if page.open else None
+        return self.read(model).event
 
     def place(self, event: TrainingRequested) -> tuple[str, str | None]:
         """Hand a request in: what becomes of it, and the open request that it joins or waits for."""

@@ -8,6 +8,7 @@ created once, on the condition that it is not there:
     outbox            the events that the work announces; whoever created it has done the work
     done              they are published, and confirmed by the broker
     repeat-<message>  a delivery that came after that, and was acknowledged
+    asked-<nonce>     the reconciler asked for it once more, since nobody was at it any more
 
     claim -> run -> outbox -> publish -> done
 
@@ -26,6 +27,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from shared.adapters.storage import Storage
@@ -97,6 +99,20 @@ class Ledger:
         claims = self._claims(folder_of(step, event))
         found = (self._storage.read(self._bucket, name) for name in reversed(claims))
         return next((claim[0]["error"] for claim in found if claim and "error" in claim[0]), None)
+
+    def last_sign(self, step: str, event: Event) -> datetime | None:
+        """When somebody was last at the work or asked for it; None if nobody ever was."""
+        signs = self._storage.objects(self._bucket, f"{folder_of(step, event)}/")
+        return max((updated for _, _, updated in signs), default=None)
+
+    def announced(self, step: str, event: Event) -> Sequence[Event]:
+        """What the work had to announce, if it is known."""
+        there = self._storage.read(self._bucket, f"{folder_of(step, event)}/outbox")
+        return [_unpack(each) for each in there[0]["events"]] if there else []
+
+    def ask_again(self, step: str, event: Event) -> None:
+        """Write down that the work is asked for once more."""
+        self._create(f"{folder_of(step, event)}/asked-{uuid.uuid4().hex}", {"at": self._clock()})
 
     def unbegun(self, step: str, event: Event) -> Event:
         """The event in the first epoch in which nobody has begun the work: so that it is done again."""

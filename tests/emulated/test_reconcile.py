@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from functions.reconcile import verdicts
 from functions.reconcile.step import reconcile
 from shared.adapters.storage import Storage
-from shared.lifecycle.events import DropIgnored, DropReceived, Event, ReconcileRequested, StepFailed, TrainingRequested
+from shared.lifecycle.events import (
+    DropIgnored,
+    DropReceived,
+    Event,
+    ModelTrained,
+    ReconcileRequested,
+    StepFailed,
+    TrainingRequested,
+)
 from shared.lifecycle.ledger import Ledger
 from shared.lifecycle.services import Services
 from tests.emulated.state_fixtures import SETTINGS
@@ -81,3 +91,32 @@ def test_what_was_decided_and_never_announced_is_announced_once(services: Servic
     assert "may.csv" in getattr(told, "mended", ("",))[0]
     assert reconcile(ASKED, services) == []
     assert notebook.topics == ["drop-ignored"]
+
+
+def trained(services: Services) -> ModelTrained:
+    """What the training of the open request has announced."""
+    event = ModelTrained(model="taxi_fare", request="one", version=1, run="r", story=REQUEST.story)
+    services.desk.place(REQUEST)
+    services.ledger.run("train", REQUEST, lambda: [event], lambda _: None)
+    return event
+
+
+def test_a_verdict_whose_message_is_a_dead_letter_is_asked_for_once_more_and_then_waited_for(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = trained(services)
+    assert reconcile(ASKED, services) == []
+    monkeypatch.setattr(verdicts, "QUIET", timedelta(0))
+    again, told = reconcile(ASKED, services)
+    assert (again, getattr(told, "mended", ())) == (event, ("asked once more for the verdict of ModelTrained of one",))
+    monkeypatch.undo()
+    # From now on that is what is waited for.
+    assert services.ledger.last_sign("promote", event) is not None
+    assert reconcile(ASKED, services) == []
+
+
+def test_a_verdict_that_was_given_is_not_asked_for(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = trained(services)
+    services.ledger.run("promote", event, lambda: services.desk.close("taxi_fare", "one"), lambda _: None)
+    monkeypatch.setattr(verdicts, "QUIET", timedelta(0))
+    assert reconcile(ASKED, services) == []

@@ -11,6 +11,7 @@ from deploy.gcp.checks.findings import Finding
 from deploy.gcp.checks.plan import Instance, Plan
 from deploy.local import provision
 from functions.evaluate.turn import PATIENCE, STUCK, WAIT_SECONDS
+from functions.reconcile.verdicts import QUIET
 from shared.errors import PermanentError
 from shared.lifecycle import messages
 from shared.lifecycle.events import CONSUMERS, DEAD_LETTERS, LOGGED_TOPICS, TOPICS, DropReceived
@@ -93,6 +94,9 @@ def _check_waiting(subscription: Instance) -> Iterator[Finding]:
     lasts = waiting_seconds(subscription)
     if lasts < LEAST_PATIENCES * PATIENCE.total_seconds():
         what = f"a message that waits would be a dead letter after {lasts} s, and others may be waited for that long"
+        yield _finding(subscription, f"{subscription.address}: {what}")
+    if lasts > QUIET.total_seconds():
+        what = f"what comes back for {lasts} s would be asked for once more by the reconciler meanwhile"
         yield _finding(subscription, f"{subscription.address}: {what}")
 
 

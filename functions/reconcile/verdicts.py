@@ -1,0 +1,35 @@
+"""A version that was trained and never judged: its message is a dead letter, and its request would stay open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from shared.contract import catalog
+from shared.lifecycle.events import ModelTrained, TrainingRequested
+from shared.lifecycle.services import Services
+
+# Longer than a message comes back by itself (deploy/gcp/subscriptions.tf): of each version one is on its way at a time.
+QUIET = timedelta(hours=2)
+
+
+def ask_again(services: Services) -> list[ModelTrained]:
+    """The announcements to make once more: of open requests that are trained, and at which nobody is any more."""
+    quiet = []
+    for request in filter(None, map(services.desk.open_request, catalog.known_models())):
+        for event in _announced(request, services):
+            if _is_quiet(request, event, services):
+                services.ledger.ask_again("promote", event)
+                quiet.append(event)
+    return quiet
+
+
+def _announced(request: TrainingRequested, services: Services) -> list[ModelTrained]:
+    if not services.ledger.is_done("train", request):
+        return []
+    return [each for each in services.ledger.announced("train", request) if isinstance(each, ModelTrained)]
+
+
+def _is_quiet(request: TrainingRequested, event: ModelTrained, services: Services) -> bool:
+    """Whether nobody was at the verdict for long; of one that was never begun, since the training has ended."""
+    sign = services.ledger.last_sign("promote", event) or services.ledger.last_sign("train", request)
+    return sign is not None and datetime.now(UTC) - sign > QUIET
