@@ -62,17 +62,34 @@ name_image() {
   IMAGE="$REGION-docker.pkg.dev/$PROJECT/tidewheel/mlflow:$digest"
 }
 
+# What was granted a moment ago may take minutes until it holds everywhere; whatever else is wrong is then said five times.
+patiently() {
+  local pause=15
+  until "$@"; do
+    [ "$pause" -le 120 ] || stop "it was refused five times: what was said above is not a matter of waiting."
+    echo "That was refused. What was granted a moment ago may not hold everywhere yet: again in $pause s." >&2
+    sleep "$pause"
+    pause=$((2 * pause))
+  done
+}
+
+# In the name of the builder: the account that Cloud Build takes by itself may do nothing in a new project, or far too much.
+submit_build() {
+  gcloud builds submit build/gcp/mlflow --project="$PROJECT" --region="$REGION" \
+    --config="$HERE/mlflow/cloudbuild.yaml" --substitutions="_IMAGE=$IMAGE" \
+    --service-account="projects/$PROJECT/serviceAccounts/tidewheel-builder@$PROJECT.iam.gserviceaccount.com" \
+    --gcs-source-staging-dir="gs://$PROJECT-sources/builds"
+}
+
 build_image() {
   if gcloud artifacts docker images describe "$IMAGE" --format="value(name)" >/dev/null 2>&1; then return; fi
   # What a build needs is made first; without an image, MLflow could not be.
   run_terraform apply "$APPROVE" \
     -target=google_artifact_registry_repository_iam_member.builder \
+    -target=google_project_iam_member.builder_sources \
     -target=google_project_iam_member.components \
     -target=google_storage_bucket_iam_member.components
-  gcloud builds submit build/gcp/mlflow --project="$PROJECT" --region="$REGION" \
-    --config="$HERE/mlflow/cloudbuild.yaml" --substitutions="_IMAGE=$IMAGE" \
-    --service-account="projects/$PROJECT/serviceAccounts/tidewheel-builder@$PROJECT.iam.gserviceaccount.com" \
-    --gcs-source-staging-dir="gs://$PROJECT-sources/builds"
+  patiently submit_build
 }
 
 up() {

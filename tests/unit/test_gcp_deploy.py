@@ -19,6 +19,9 @@ RECORDER = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$CALLS"
 case "$*" in
   *"artifacts docker images describe"*) exit "${NO_IMAGE:-0}" ;;
+  *"builds submit"*)
+    echo x >>"$CALLS.builds"
+    if [ "$(grep -c x "$CALLS.builds")" -le "${REFUSALS:-0}" ]; then echo "PERMISSION_DENIED" >&2; exit 1; fi ;;
   *"buckets describe"*) exit "${NO_BUCKET:-0}" ;;
   *"output -raw dataset"*) echo tidewheel ;;
   *print-access-token*) exit "${NOBODY:-0}" ;;
@@ -47,11 +50,12 @@ class Deployment:
             "git",
             "cut",
             "cat",
+            "grep",
             "sh",
             "mkdir",
         ):
             (folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
-        for tool in ("terraform", "gcloud"):
+        for tool in ("terraform", "gcloud", "sleep"):
             self.install(tool)
         self.install("python", '#!/bin/sh\necho "python $*" >>"$CALLS"\nmkdir -p build/gcp/mlflow\n')
         (folder / "deploy/gcp/demo.tfvars").touch()
@@ -121,6 +125,21 @@ def test_the_first_deployment_makes_what_a_build_needs_then_the_image_then_the_r
     # The image that is built is the one that is deployed.
     image = next(word for word in applied[1].split() if word.startswith("-var=mlflow_image=")).partition("image=")[2]
     assert f"--substitutions=_IMAGE={image}" in deployment.calls[deployment.at("builds submit")]
+
+
+def test_a_build_whose_grants_do_not_hold_yet_is_asked_for_again_with_growing_pauses(deployment: Deployment) -> None:
+    done = deployment.run(NO_IMAGE="1", REFUSALS="2")
+    assert done.returncode == 0
+    assert [call for call in deployment.calls if call.startswith("sleep")] == ["sleep 15", "sleep 30"]
+    assert "What was granted a moment ago may not hold everywhere yet: again in 15 s." in done.stderr
+    assert len([call for call in deployment.calls if " apply " in call]) == 2
+
+
+def test_a_build_that_is_refused_for_good_ends_the_deployment_before_anything_needs_it(deployment: Deployment) -> None:
+    done = deployment.run(NO_IMAGE="1", REFUSALS="99")
+    assert (done.returncode, done.stderr.splitlines()[-1][:26]) == (2, "it was refused five times:")
+    assert len([call for call in deployment.calls if "builds submit" in call]) == 5
+    assert len([call for call in deployment.calls if " apply " in call]) == 1
 
 
 def test_an_image_that_is_there_is_not_built_again(deployment: Deployment) -> None:
