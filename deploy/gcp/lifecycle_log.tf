@@ -36,8 +36,9 @@ resource "google_bigquery_table" "lifecycle_log" {
   deletion_protection = var.deletion_protection
 
   time_partitioning {
-    type  = "DAY"
-    field = "publish_time"
+    type          = "DAY"
+    field         = "publish_time"
+    expiration_ms = var.log_days * 24 * 60 * 60 * 1000
   }
 
   schema = jsonencode([

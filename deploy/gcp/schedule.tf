@@ -30,3 +30,20 @@ resource "google_cloud_scheduler_job" "reconcile" {
     data       = base64encode("{}")
   }
 }
+
+resource "google_cloud_scheduler_job" "pruning" {
+  name        = "tidewheel-pruning"
+  description = "Asks for the end of table snapshots that are old and needed by nobody."
+  region      = var.region
+  schedule    = var.pruning_schedule
+  time_zone   = "Etc/UTC"
+
+  pubsub_target {
+    topic_name = google_pubsub_topic.events["reconcile-requested"].id
+    data       = base64encode(jsonencode({ snapshot_days = var.snapshot_days }))
+  }
+
+  retry_config {
+    retry_count = 5
+  }
+}

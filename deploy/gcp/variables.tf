@@ -216,6 +216,12 @@ variable "reconcile_schedule" {
   default     = "*/5 * * * *"
 }
 
+variable "pruning_schedule" {
+  description = "When table snapshots that nobody needs any more are deleted, in cron's form, in UTC."
+  type        = string
+  default     = "30 4 1 * *"
+}
+
 variable "database_tier" {
   description = "The machine of MLflow's database."
   type        = string
@@ -258,6 +264,28 @@ variable "ledger_days" {
   validation {
     condition     = var.ledger_days >= 30
     error_message = "At least 30: messages, dead letters and what was sent again from there may be two weeks old."
+  }
+}
+
+variable "snapshot_days" {
+  description = "How long the rows of each training are kept, so that `tidewheel reproduce` can train it again; those of versions that serve, have served or wait are kept in any case."
+  type        = number
+  default     = 400
+
+  validation {
+    condition     = var.snapshot_days >= 30
+    error_message = "At least 30: the code refuses fewer."
+  }
+}
+
+variable "log_days" {
+  description = "How long the log of every event is kept."
+  type        = number
+  default     = 400
+
+  validation {
+    condition     = var.log_days >= 30
+    error_message = "At least 30: open stories and dead letters are told from it."
   }
 }
 

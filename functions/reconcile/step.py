@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 
 from functions.reconcile.aliases import put_back
+from functions.reconcile.snapshots import prune
 from functions.reconcile.sweep import sweep
 from functions.reconcile.verdicts import ask_again
 from shared.adapters.machines import ABSENT, ENDED
@@ -37,6 +38,8 @@ def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
         found += events
         done += [*(_told(each) for each in events), *started]
     done += put_back(services)
+    if event.snapshot_days is not None:
+        done += prune(event.snapshot_days, services)
     return [*found, Reconciled(request=event.request, mended=tuple(done))] if done else []
 
 

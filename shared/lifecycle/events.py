@@ -13,6 +13,8 @@ from shared.errors import PermanentError
 
 REQUEST = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+# Whoever asks by hand may mistake days for something else.
+LEAST_SNAPSHOT_DAYS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,10 +378,15 @@ class StepFailed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ReconcileRequested(Event):
-    """The schedule asks whether anything has got stuck."""
+    """The schedule asks whether anything has got stuck; with `snapshot_days`, also which old snapshots nobody needs."""
 
     topic: ClassVar[str] = "reconcile-requested"
     request: str = ""
+    snapshot_days: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.snapshot_days is not None and self.snapshot_days < LEAST_SNAPSHOT_DAYS:
+            raise PermanentError(f"snapshot_days is {self.snapshot_days}; the least is {LEAST_SNAPSHOT_DAYS}.")
 
     @property
     def subject(self) -> str:

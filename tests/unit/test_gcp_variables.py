@@ -38,6 +38,8 @@ BLOCKS = hcl.read(FOLDER)
         ("training_deadline_seconds", 60, "5 minutes to a day"),
         ("database_availability", "GLOBAL", "ZONAL or REGIONAL"),
         ("ledger_days", 7, "At least 30"),
+        ("snapshot_days", 29, "At least 30"),
+        ("log_days", 7, "At least 30"),
         ("quarantine_days", 1, "At least a week"),
         ("overwritten_days", 0, "At least a week"),
     ],

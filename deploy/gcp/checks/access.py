@@ -37,8 +37,11 @@ READS = {
     "prepare_common",
     "reject_reasons",
     "rejects",
+    "snapshots",
     "twin",
 }
+# This deletes snapshots and nothing else, for which there is a permission of its own.
+PRUNES = "drop_snapshot"
 # These load files from the state bucket, about which BigQuery asks itself.
 LOADS = {"refuse", "swap"}
 # These read tables by the Storage Read API.
@@ -103,6 +106,7 @@ def custom_roles() -> dict[str, set[str]]:
     return {
         "tidewheelLauncher": launcher,
         "tidewheelEndsItself": {"compute.instances.delete"},
+        "tidewheelPruner": {"bigquery.tables.deleteSnapshot"},
         "tidewheelWatcher": CALLS["instances.aggregated_list"],
     }
 
@@ -165,6 +169,9 @@ def _of_warehouse(component: str, used: Uses) -> Iterator[Grant]:
     methods = {name.partition(".")[2] for name in used.services if name.startswith("warehouse.")}
     if not methods and not used.any("desk"):
         return
+    if PRUNES in methods:
+        yield Grant(component, "tidewheelPruner", "dataset")
+        methods.remove(PRUNES)
     # A desk that is closed asks for the account of a drop.
     role = "roles/bigquery.dataViewer" if methods <= READS else "roles/bigquery.dataEditor"
     yield Grant(component, role, "dataset")

@@ -141,6 +141,8 @@ def _check_log_table(plan: Plan) -> Iterator[Finding]:
         yield _finding(table, f"{LOG_TABLE} has the columns {columns}, but the code's are {LOG}")
     if table.get("time_partitioning.field") != "publish_time":
         yield _finding(table, f"{LOG_TABLE} is not partitioned by publish_time, as the code has it")
+    if not table.get("time_partitioning.expiration_ms"):
+        yield _finding(table, f"{LOG_TABLE} would be kept for ever: expiration_ms")
 
 
 def _check_notification(plan: Plan) -> Iterator[Finding]:
@@ -158,17 +160,20 @@ def _check_notification(plan: Plan) -> Iterator[Finding]:
 
 def _check_clock(plan: Plan) -> Iterator[Finding]:
     """Each job's message is one that its topic's function can read; what only a clock says, some job says."""
-    said = set()
+    said, prunes = set(), False
     for job in plan.of_type("google_cloud_scheduler_job"):
         topic = plan.target(job.get("pubsub_target.topic_name"))
         name = str(topic.get("name")) if topic else "nothing"
         said.add(name)
         try:
-            messages.decode(name, base64.b64decode(job.get("pubsub_target.data") or ""), {}, "message")
+            event = messages.decode(name, base64.b64decode(job.get("pubsub_target.data") or ""), {}, "message")
+            prunes |= getattr(event, "snapshot_days", None) is not None
         except PermanentError as error:
             yield _finding(job, f"{job.address} publishes what {name} does not take: {error}")
     for unsaid in {"retraining-requested", "reconcile-requested"} - said:
         yield Finding(check=CHECK, where="deploy/gcp", what=f"no clock publishes to {unsaid}")
+    if not prunes:
+        yield Finding(check=CHECK, where="deploy/gcp", what="no clock asks for the end of old snapshots")
 
 
 def _named(plan: Plan, kind: str) -> dict[str, Instance]:
