@@ -163,7 +163,9 @@ def _resampled_gains(
 def _gains_of_means(metric: Metric, sums: list[np.ndarray], codes: np.ndarray) -> np.ndarray:
     sizes = np.bincount(codes).astype(float)
     weights = _weights(len(sizes), RESAMPLES)
-    mine, theirs = (metric.of_mean(weights @ each / (weights @ sizes)) for each in sums)
+    # A prediction may be infinite, and a resample without it is not: what is no number is left out.
+    with np.errstate(invalid="ignore"):
+        mine, theirs = (metric.of_mean(weights @ each / (weights @ sizes)) for each in sums)
     return theirs - mine if metric.lower_is_better else mine - theirs
 
 
