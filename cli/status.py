@@ -166,13 +166,13 @@ def _score(spec: ModelSpec | None, version: Version) -> float | None:
 
 def _open_request(model: str, services: Services) -> Report | None:
     page = services.desk.read(model)
-    if page.open is None or page.event is None:
+    if page.event is None:
         return None
     return {
         "kind": "training",
         "model": model,
         "request": page.request,
-        "story": page.open["story"],
+        "story": page.event.story,
         "started": page.started,
         "trained": services.ledger.is_done("train", page.event),
         "again": page.again["drop"] if page.again else None,

@@ -1,7 +1,8 @@
 # The dataset. Its tables are made by the code, so that a new model changes nothing here.
 #
 # There is no default expiration: rows, accounts and evaluations stay, and so do the snapshots that versions in use were
-# trained on; the reconciler deletes others when they are old (schedule.tf). What is short-lived (staging, extracts) is given its end by the code that makes it.
+# trained on; the reconciler deletes others when they are old (schedule.tf). What is short-lived (staging, extracts) is
+# given its end by the code that makes it.
 
 resource "google_bigquery_dataset" "tidewheel" {
   dataset_id                 = var.dataset

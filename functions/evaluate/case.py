@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.evaluate.turn import account_of, last_event
 from shared.contract.spec import ModelSpec
@@ -34,6 +35,17 @@ class Case:
     def until(self) -> datetime:
         """Up to when the drop's rows reach; what is of later, is of a future that it cannot know."""
         return last_event(account_of(self.event, self.accounts))
+
+    def groups_of(self, drops: Sequence[Account]) -> dict[str, Collection[Any]]:
+        """The groups of each drop's rows; the warehouse is asked once for each drop."""
+        if new := [each for each in drops if each.drop not in self._known]:
+            found = self.services.warehouse.groups(self.spec.name, self.spec, new)
+            self._known.update({each.drop: found.get(each.drop, ()) for each in new})
+        return {each.drop: self._known[each.drop] for each in drops}
+
+    @cached_property
+    def _known(self) -> dict[str, Collection[Any]]:
+        return {}
 
     @cached_property
     def newest(self) -> Version | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.evaluate.case import Case
@@ -39,8 +38,8 @@ def compare_on_fresh_drops(case: Case, roles: Mapping[str, Candidate]) -> Fresh 
 
 
 def _compared(case: Case, drops: Sequence[Account], challenger: Candidate, champion: Candidate | None) -> Fresh:
-    from shared.evaluation.comparison import count_groups
-    from shared.evaluation.judging import OVERLAP, Rival, Rows, judged_metrics
+    from shared.evaluation.comparison import ALL
+    from shared.evaluation.judging import OVERLAP, Rival, Rows, judged_metrics, prefix
 
     rows = _read(case, drops, [challenger, *([champion] if champion else [])])
     rivals = {champion.number: Rival(pipeline=champion.loaded.pipeline)} if champion else {}
@@ -51,7 +50,8 @@ def _compared(case: Case, drops: Sequence[Account], challenger: Candidate, champ
     theirs = {champion.number: set(champion.data.drops)} if champion else {}
     odd = odd_drops(case.spec, case.accounts, challenger.data.drops, case.services)
     tags = {holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs, odd=odd).to_tag()}
-    return Fresh(metrics=metrics, tags=tags, groups=count_groups(case.spec, rows))
+    groups = metrics.get(f"{prefix(champion.number if champion else None)}/{ALL}/groups", 0.0)
+    return Fresh(metrics=metrics, tags=tags, groups=int(groups))
 
 
 def _fresh(case: Case, both: Sequence[Candidate]) -> list[Account]:
@@ -62,7 +62,7 @@ def _fresh(case: Case, both: Sequence[Candidate]) -> list[Account]:
         for each in holdout.standing(case.accounts)
         if each.drop not in seen and each.last_event and each.last_event <= case.until
     ]
-    return holdout.judged(case.spec, fresh, partial(case.services.warehouse.groups, case.spec.name, case.spec))
+    return holdout.judged(case.spec, fresh, case.groups_of)
 
 
 def _is_due(case: Case, drops: Sequence[Account], challenger: Candidate, rival: int | None) -> bool:
@@ -78,8 +78,7 @@ def _is_due(case: Case, drops: Sequence[Account], challenger: Candidate, rival: 
     if last is None:
         return True
     later = [each for each in drops if each.last_event and each.last_event > last]
-    groups = case.services.warehouse.groups(case.spec.name, case.spec, later) if later else {}
-    return len(set().union(*groups.values())) >= case.spec.policy.min_groups
+    return len(set().union(*case.groups_of(later).values())) >= case.spec.policy.min_groups
 
 
 def _read(case: Case, drops: Sequence[Account], by: Sequence[Candidate]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from shared.evaluation.comparison import ALL, Part, from_metrics
 from shared.evaluation.judging import evidence_of, prefix
 from shared.evaluation.oddity import at_a_loss, unconfirmed
 from shared.evaluation.policy import Verdict
-from shared.evaluation.verdicts import DROP, Evidence, judge
+from shared.evaluation.verdicts import DROP, WAITS, Evidence, judge
 from shared.lifecycle.decisions import Decision
 from shared.lifecycle.holdout import JUDGED_ON, Judged
 from shared.lifecycle.standing import AWAITING, KEEP, NOT_ENOUGH, PROMOTE, Standing
@@ -32,7 +32,7 @@ def judged(spec: ModelSpec, version: Version, standing: Standing, scored: Evalua
     evidence = _evidence(spec, version, standing, scored.metrics, replace(about, odd=about.odd | dict(found.values())))
     verdict = _verdict(spec, version, standing, evidence, about)
     if verdict.outcome in (PROMOTE, AWAITING) and (doubt := at_a_loss(spec, version.metrics, scored.metrics)):
-        verdict = Verdict(NOT_ENOUGH, f"{verdict.why} But {doubt}. It waits for the next drop.")
+        verdict = Verdict(NOT_ENOUGH, f"{verdict.why} But {doubt}. {WAITS}")
     verdict = _in_line(version, standing, verdict)
     was_judged = ALL in evidence.parts
     return Decision(
@@ -97,7 +97,7 @@ def _verdict(spec: ModelSpec, version: Version, standing: Standing, evidence: Ev
         # Scores on other rows, or of another champion, decide nothing.
         others = ", ".join(about.news) or "nobody"
         now = f"version {standing.champion} is in production meanwhile"
-        return Verdict(NOT_ENOUGH, f"It was compared with {others}, but {now}. It waits for the next drop.")
+        return Verdict(NOT_ENOUGH, f"It was compared with {others}, but {now}. {WAITS}")
     verdict = judge(spec, evidence)
     return _awaited(spec, version, standing, verdict) if verdict.outcome == PROMOTE else verdict
 
@@ -107,7 +107,7 @@ def _in_line(version: Version, standing: Standing, verdict: Verdict) -> Verdict:
     if verdict.outcome != NOT_ENOUGH or not version.is_sampled or standing.pending in (None, version.version):
         return verdict
     waits = f"it was trained on a sample, and version {standing.pending} waits already"
-    return Verdict(KEEP, f"{verdict.why.replace(' It waits for the next drop.', '')} It does not wait: {waits}.")
+    return Verdict(KEEP, f"{verdict.why.removesuffix(f' {WAITS}')} It does not wait: {waits}.")
 
 
 def _awaited(spec: ModelSpec, version: Version, standing: Standing, verdict: Verdict) -> Verdict:

@@ -28,10 +28,12 @@ def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
     """Mend what has got stuck, and say what that was."""
     # First: a training that has only not said so yet has ended.
     done = [f"published what {folder} had decided" for folder in _adopt_outboxes(services)]
-    needed = _open_requests(services)
+    requests = [*filter(None, map(services.desk.open_request, catalog.known_models()))]
+    trained = [each for each in requests if services.ledger.is_done("train", each)]
+    needed = [each for each in requests if each not in trained]
     if services.settings.has_machines:
         done += sweep({request.machine: request for request in needed}, services)
-    found: list[Event] = list(ask_again(services))
+    found: list[Event] = list(ask_again(trained, services))
     done += [f"asked once more for the verdict of {_told(each)}" for each in found]
     for request in needed:
         events, started = _go_on(request, services)
@@ -41,12 +43,6 @@ def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
     if event.snapshot_days is not None:
         done += prune(event.snapshot_days, services)
     return [*found, Reconciled(request=event.request, mended=tuple(done))] if done else []
-
-
-def _open_requests(services: Services) -> list[TrainingRequested]:
-    """Those that still have to be trained."""
-    found = map(services.desk.open_request, catalog.known_models())
-    return [each for each in found if each is not None and not services.ledger.is_done("train", each)]
 
 
 def _go_on(request: TrainingRequested, services: Services) -> tuple[list[Event], list[str]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from shared.contract import catalog
 from shared.lifecycle.events import ModelTrained, TrainingRequested
 from shared.lifecycle.services import Services
 
@@ -12,21 +12,15 @@ from shared.lifecycle.services import Services
 QUIET = timedelta(hours=2)
 
 
-def ask_again(services: Services) -> list[ModelTrained]:
+def ask_again(trained: Iterable[TrainingRequested], services: Services) -> list[ModelTrained]:
     """The announcements to make once more: of open requests that are trained, and at which nobody is any more."""
     quiet = []
-    for request in filter(None, map(services.desk.open_request, catalog.known_models())):
-        for event in _announced(request, services):
-            if _is_quiet(request, event, services):
+    for request in trained:
+        for event in services.ledger.announced("train", request):
+            if isinstance(event, ModelTrained) and _is_quiet(request, event, services):
                 services.ledger.ask_again("promote", event)
                 quiet.append(event)
     return quiet
-
-
-def _announced(request: TrainingRequested, services: Services) -> list[ModelTrained]:
-    if not services.ledger.is_done("train", request):
-        return []
-    return [each for each in services.ledger.announced("train", request) if isinstance(each, ModelTrained)]
 
 
 def _is_quiet(request: TrainingRequested, event: ModelTrained, services: Services) -> bool:

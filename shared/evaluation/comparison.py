@@ -94,11 +94,6 @@ def groups_of(spec: ModelSpec, frame: pd.DataFrame) -> np.ndarray:
     return np.asarray(pd.factorize(local.dt.tz_localize(None).dt.floor("D"))[0])
 
 
-def count_groups(spec: ModelSpec, frame: pd.DataFrame) -> int:
-    """Of how many groups these rows are."""
-    return len(np.unique(groups_of(spec, frame)))
-
-
 def to_metrics(prefix: str, parts: Mapping[str, Part]) -> dict[str, float]:
     """As flat names, by which MLflow keeps them."""
     return {f"{prefix}/{name}/{each}": getattr(part, each) for name, part in parts.items() for each in _NUMBERS}

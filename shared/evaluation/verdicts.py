@@ -17,6 +17,8 @@ from shared.evaluation.comparison import ALL, Part
 from shared.evaluation.policy import KEEP, NOT_ENOUGH, PROMOTE, Verdict
 from shared.evaluation.wording import listed, number, percent
 
+# Said of a challenger for whom there is not enough evidence yet.
+WAITS = "It waits for the next drop."
 ALIKE, NEWS, OLDER, SLICE, DROP = "alike", "news", "older", "slice_", "drop_"
 
 
@@ -93,7 +95,7 @@ def _not_better(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict:
     if not (is_news and newest and newest.is_known and tells(spec, newest) and newest.bounds(evidence.level)[0] > 0):
         return Verdict(KEEP, f"{told}: it is not better.")
     better = f"it is better on {evidence.drops[0]}, the newest drop ({_detail(spec, newest)})"
-    return Verdict(NOT_ENOUGH, f"{told}; but {better}, which it was trained on. It waits for the next drop.")
+    return Verdict(NOT_ENOUGH, f"{told}; but {better}, which it was trained on. {WAITS}")
 
 
 def _beyond_the_whole(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict:
@@ -102,7 +104,7 @@ def _beyond_the_whole(spec: ModelSpec, evidence: Evidence, told: str) -> Verdict
     if worse := [*worse, *_odd(spec, evidence)]:
         return Verdict(KEEP, f"{told}; but {listed(worse)}.")
     if doubts := [*unclear, *_news(spec, evidence), *_drops(spec, evidence), *_older(spec, evidence)]:
-        return Verdict(NOT_ENOUGH, f"{told}; but {listed(doubts)}. It waits for the next drop.")
+        return Verdict(NOT_ENOUGH, f"{told}; but {listed(doubts)}. {WAITS}")
     return Verdict(PROMOTE, f"{told}{_slices_hold(spec, evidence)}.")
 
 
