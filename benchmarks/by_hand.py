@@ -71,7 +71,7 @@ def _own() -> str:
     digest = "md5_number('salt' || key)"
     halves = {"_holdout": f"{digest} & 18446744073709551615", "_sample": f"{digest} >> 64"}
     own = ", ".join(f"CAST({half} AS UBIGINT) % {NUMBERS} AS {name}" for name, half in halves.items())
-    return f"'drop' AS _drop, 1 AS _generation, key AS _row_key, {own}"
+    return f"'drop' AS _drop, 1 AS _generation, {own}"
 
 
 def _faults() -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shared.adapters.bigquery import STAGING_HOURS, BigQuery, identifier, passing, statement
+from shared.contract.keys import own
 from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
 from shared.settings import Settings
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
 
 # (name, type, never null)
 Field = tuple[str, str, bool]
-OWN: list[Field] = [
-    ("_drop", "STRING", True),
-    ("_generation", "INT64", True),
-    ("_row_key", "STRING", True),
-    ("_holdout", "INT64", True),
-    ("_sample", "INT64", True),
-]
 REJECTS: list[Field] = [
     ("_drop", "STRING", True),
     ("_generation", "INT64", True),
@@ -74,7 +68,8 @@ _MODERN = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 
 def row_fields(spec: ModelSpec) -> list[Field]:
     """The columns of a model's rows, in the order in which its Parquet files have them."""
-    return [(column.name, column.type, not column.nullable) for column in spec.columns] + OWN
+    declared = [(column.name, column.type, not column.nullable) for column in spec.columns]
+    return declared + [(name, kind, True) for name, kind in own(spec).items()]
 
 
 def names(fields: list[Field], prefix: str = "") -> str:
@@ -164,6 +159,7 @@ class Tables:
             drops=self.bigquery.name("drops"),
             model=identifier(model),
             event_time=f"`{spec.event_time.name}`",
+            row_key=f"`{spec.identity}`",
         ).strip()
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Rows whose `_holdout` is smaller are held out for ever: one fifth of 0..999999.
 FIRST_TRAINED, EVERY = 200_000, 1_000_000
-_KEPT = ["_drop", "_generation", "_row_key", "_holdout"]
+_KEPT = ["_drop", "_generation", "_holdout"]
 
 
 class Training(Tables):
@@ -59,11 +59,13 @@ class Training(Tables):
         if holdout is not None:
             which += f" AND _holdout {'<' if holdout else '>='} {FIRST_TRAINED}"
         for number, version in enumerate(unseen_by):
-            seen = self._pinned(spec, version.snapshot, "_row_key", of=f"_{number}")
-            which += f" AND (_holdout < {FIRST_TRAINED} OR _row_key NOT IN (SELECT _row_key FROM ({seen})))"
+            key = f"`{spec.identity}`"
+            seen = self._pinned(spec, version.snapshot, key, of=f"_{number}")
+            which += f" AND (_holdout < {FIRST_TRAINED} OR {key} NOT IN (SELECT {key} FROM ({seen})))"
             there = {**span_of(version), "drops": version.drop_names}
             values |= {f"{name}_{number}": value for name, value in there.items()}
-        sql = f"SELECT {_columns(spec)} FROM {self.bigquery.name(f'{model}_rows')} WHERE {which}{_smallest(most_rows)}"
+        sql = f"SELECT {_columns(spec)} FROM {self.bigquery.name(f'{model}_rows')} WHERE {which}"
+        sql += _smallest(spec, most_rows)
         return _frame(self.bigquery.fetch(sql, **values), spec)
 
     def groups(
@@ -146,15 +148,15 @@ class Training(Tables):
         if held_out and drops is not None:
             span = {"window_from": EARLIEST, "window_to": LATEST}
         known = sorted({*version.drop_names, *(drops or [])}) if held_out else version.drop_names
-        pinned = self._pinned(spec, version.snapshot, _columns(spec) + ", `_sample`")
+        pinned = self._pinned(spec, version.snapshot, _columns(spec, "_sample"))
         values: dict[str, Any] = {**span, "drops": known}
         if not held_out:
-            smallest = _smallest(ROWS[version.selection])
+            smallest = _smallest(spec, ROWS[version.selection])
             sql = f"SELECT {_columns(spec)} FROM ({pinned}) WHERE _holdout >= {FIRST_TRAINED}{smallest}"
         else:
             sql = (
                 f"SELECT {_columns(spec)} FROM ({pinned}) WHERE _holdout < {FIRST_TRAINED} AND _drop IN UNNEST(@judged)"
-                + _smallest(most_rows)
+                + _smallest(spec, most_rows)
             )
             values["judged"] = known if drops is None else drops
         return _frame(self.bigquery.fetch(sql, **values), spec)
@@ -220,19 +222,24 @@ class Training(Tables):
     def _pinned(self, spec: ModelSpec, snapshot: str, columns: str, *, of: str = "") -> str:
         """As `current`, over a snapshot and the drops that stood then; `of` tells several ones' parameters apart."""
         name, event_time = self.bigquery.name(snapshot), f"`{spec.event_time.name}`"
-        return statement("pinned", columns=columns, snapshot=name, event_time=event_time, of=of).strip()
+        key = f"`{spec.identity}`"
+        return statement("pinned", columns=columns, snapshot=name, event_time=event_time, row_key=key, of=of).strip()
 
 
-def _smallest(limit: int | None) -> str:
+def _smallest(spec: ModelSpec, limit: int | None) -> str:
     """So many rows with the smallest `_sample`: the same ones whatever else is there."""
-    return f" ORDER BY _sample, _row_key LIMIT {limit:d}" if limit else ""
+    return f" ORDER BY _sample, `{spec.identity}` LIMIT {limit:d}" if limit else ""
 
 
-def _columns(spec: ModelSpec) -> str:
-    return ", ".join(f"`{name}`" for name in [*(column.name for column in spec.columns), *_KEPT])
+def _columns(spec: ModelSpec, *others: str) -> str:
+    kept = dict.fromkeys([*(column.name for column in spec.columns), *_KEPT, spec.identity, *others])
+    return ", ".join(f"`{name}`" for name in kept)
 
 
 def _frame(table: pa.Table, spec: ModelSpec) -> pd.DataFrame:
+    if spec.identity != "_row_key":
+        # A frame has it whatever the model's key is; the warehouse does not keep it twice.
+        table = table.append_column("_row_key", table.column(spec.identity))
     ordered = table.sort_by([(spec.event_time.name, "ascending"), ("_row_key", "ascending"), ("_drop", "ascending")])
     return typed(ordered.to_pandas(), spec.columns)
 

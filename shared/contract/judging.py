@@ -56,13 +56,11 @@ class Judge:
 
     def judged(self, rows: pa.Table) -> pa.Table:
         """The rows as the warehouse has them, in order, with `_ok`, and `_hash` as in `key_hashes`."""
-        texts = {column.name: column.name for column in self._spec.columns if column.type == STRING}
-        if [column.name for column in self._spec.row_key] in [[name] for name in texts]:
-            texts["_row_key"] = self._spec.row_key[0].name
+        texts = [column.name for column in self._spec.columns if column.type == STRING]
         judged = self.run(self._judged(self._read(self._spec.columns, "rows"), without=texts), rows=rows)
         # A text is what it was: it need not be copied through DuckDB.
-        for name, own in texts.items():
-            judged = judged.append_column(name, rows.column(own))
+        for name in texts:
+            judged = judged.append_column(name, rows.column(name))
         return judged
 
     def exactly(self, table: str) -> str:
@@ -74,7 +72,8 @@ class Judge:
         readings = [(column, self._readings[column.name]) for column in self._spec.columns]
         keyed = f"SELECT *, {holds(readings)} AS _ok, {keys.row_key(self._spec)} AS _row_key FROM ({read})"
         values = {column.name: f'"__{column.name}"' for column in self._spec.columns}
-        values |= {"_row_key": "_row_key", "_holdout": keys.holdout(), "_sample": keys.sample()}
+        values |= {"_row_key": "_row_key"} if self._spec.identity == "_row_key" else {}
+        values |= {"_holdout": keys.holdout(), "_sample": keys.sample()}
         columns = [f'{value} AS "{name}"' for name, value in values.items() if name not in without]
         content = ", ".join(f'"__{name}"' for name in self._content())
         marks = f"_ok, hash(_row_key) AS _hash, hash({content}) AS _content"

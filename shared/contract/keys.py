@@ -6,10 +6,8 @@ hash, which changes between versions.
 
 from __future__ import annotations
 
-from shared.contract.spec import BOOL, FLOAT64, INT64, TIMESTAMP, Column, ModelSpec
+from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Column, ModelSpec
 
-# The names of what a row has beside the contract's columns, in the warehouse's order.
-OWN = ("_drop", "_generation", "_row_key", "_holdout", "_sample")
 NUMBERS = 1_000_000
 SALT = "tidewheel:"
 
@@ -25,6 +23,12 @@ def row_key(spec: ModelSpec) -> str:
         return " || '|' || ".join(_part(column) for column in spec.row_key)
     parts = " || '|' || ".join(rf"COALESCE({_part(column)}, '\N')" for column in spec.columns)
     return f"md5({parts})"
+
+
+def own(spec: ModelSpec) -> dict[str, str]:
+    """What a row has beside the contract's columns, with types, in the warehouse's order; no key that it has twice."""
+    key = {} if spec.identity != "_row_key" else {"_row_key": STRING}
+    return {"_drop": STRING, "_generation": INT64, **key, "_holdout": INT64, "_sample": INT64}
 
 
 def key_columns(spec: ModelSpec) -> list[Column]:

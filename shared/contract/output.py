@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.contract.ahead import Behind
-from shared.contract.keys import OWN
+from shared.contract.keys import own
 from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, ModelSpec
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def rows_schema(spec: ModelSpec) -> pa.Schema:
         BOOL: pa.bool_(),
         TIMESTAMP: pa.timestamp("us", "UTC"),
     }
-    own = dict(zip(OWN, (STRING, INT64, STRING, INT64, INT64), strict=True))
-    types = {column.name: column.type for column in spec.columns} | own
+    types = {column.name: column.type for column in spec.columns} | own(spec)
     return pa.schema([(name, arrow[kind]) for name, kind in types.items()])
 
 

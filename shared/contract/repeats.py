@@ -61,11 +61,11 @@ class Repeats:
         """
         if not self._any:
             return 0
-        same = ", ".join(["_row_key", *(f'"{column.name}"' for column in self._spec.columns)])
+        same = ", ".join([f'"{self._spec.identity}"', *(f'"{column.name}"' for column in self._spec.columns)])
         copies = f"row_number() OVER (PARTITION BY {same}, CASE WHEN _ok THEN '' ELSE _raw END ORDER BY _line) AS _copy"
         self._run(f"CREATE TABLE told AS SELECT *, {copies} FROM ({self._judge.exactly('repeats')})")
         self._run("DROP TABLE repeats")
-        rivals = "count(*) FILTER (_ok) OVER (PARTITION BY _row_key) AS _rivals"
+        rivals = f'count(*) FILTER (_ok) OVER (PARTITION BY "{self._spec.identity}") AS _rivals'
         self._run(f"CREATE TABLE settled AS SELECT *, {rivals} FROM told WHERE _copy = 1")
         further = self._run("SELECT count(*) FROM told WHERE _copy > 1").fetchall()
         return int(further[0][0])

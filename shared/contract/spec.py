@@ -160,6 +160,12 @@ class ModelSpec:
         return [column for column in self.columns if column.row_key]
 
     @property
+    def identity(self) -> str:
+        """The warehouse's column that tells rows apart: `_row_key`, unless a text of the file is the key already."""
+        only = self.row_key[0] if len(self.row_key) == 1 else None
+        return only.name if only and only.type == STRING else "_row_key"
+
+    @property
     def features(self) -> list[Column]:
         """What the pipeline sees."""
         return [column for column in self.columns if column.is_feature]

@@ -47,7 +47,6 @@ ARROW = {
 OWN = {
     "_drop": pa.string(),
     "_generation": pa.int64(),
-    "_row_key": pa.string(),
     "_holdout": pa.int64(),
     "_sample": pa.int64(),
 }
@@ -122,7 +121,6 @@ def rows_of(drop: str, generation: int, keys: range, *, fare: float = 1.0, start
             "fare": fare + key,
             "_drop": drop,
             "_generation": generation,
-            "_row_key": f"k{key}",
             # Every fifth key is held out, whichever drop it is in.
             "_holdout": 100_000 if key % 5 == 0 else 700_000,
             "_sample": luck.getrandbits(62),

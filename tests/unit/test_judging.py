@@ -66,5 +66,5 @@ def test_a_row_is_good_exactly_if_nothing_is_wrong_with_it(columns: list[Column]
     assert quick.column("_ok").to_pylist() == at_length.column("_ok").to_pylist() == good
     assert any(good)
     assert not all(good)
-    for name in [*NAMES, "_row_key", "_holdout", "_sample", "_hash"]:
+    for name in [*NAMES, "_holdout", "_sample", "_hash"]:
         assert quick.filter(good).column(name).to_pylist() == at_length.filter(good).column(name).to_pylist()
