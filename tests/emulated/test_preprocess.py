@@ -200,7 +200,7 @@ def test_rows_that_are_staged_in_many_parts_are_all_swapped_in(
     names = many_parts(monkeypatch)
     event = drop(services, f"{MODEL}/parts.csv", trips(500, first=7_000))
     prepare(event, services)
-    assert sum(name.startswith("rows") for name in names) > 3
+    assert sum(name.startswith("rows") for name in names) > 1
     assert len(services.warehouse.read_drop(MODEL, model(MODEL), event.name)) == 500
     assert not staged(services)
 
