@@ -58,8 +58,8 @@ class Training(Tables):
             which, values["generation"] = f"{which} AND _generation = @generation", generation
         if holdout is not None:
             which += f" AND _holdout {'<' if holdout else '>='} {FIRST_TRAINED}"
+        key = f"`{spec.identity}`"
         for number, version in enumerate(unseen_by):
-            key = f"`{spec.identity}`"
             seen = self._pinned(spec, version.snapshot, key, of=f"_{number}")
             which += f" AND (_holdout < {FIRST_TRAINED} OR {key} NOT IN (SELECT {key} FROM ({seen})))"
             there = {**span_of(version), "drops": version.drop_names}

@@ -27,7 +27,7 @@ def row_key(spec: ModelSpec) -> str:
 
 def own(spec: ModelSpec) -> dict[str, str]:
     """What a row has beside the contract's columns, with types, in the warehouse's order; no key that it has twice."""
-    key = {} if spec.identity != "_row_key" else {"_row_key": STRING}
+    key = {"_row_key": STRING} if spec.identity == "_row_key" else {}
     return {"_drop": STRING, "_generation": INT64, **key, "_holdout": INT64, "_sample": INT64}
 
 

@@ -61,7 +61,8 @@ class Repeats:
         """
         if not self._any:
             return 0
-        same = ", ".join([f'"{self._spec.identity}"', *(f'"{column.name}"' for column in self._spec.columns)])
+        names = dict.fromkeys([self._spec.identity, *(column.name for column in self._spec.columns)])
+        same = ", ".join(f'"{name}"' for name in names)
         copies = f"row_number() OVER (PARTITION BY {same}, CASE WHEN _ok THEN '' ELSE _raw END ORDER BY _line) AS _copy"
         self._run(f"CREATE TABLE told AS SELECT *, {copies} FROM ({self._judge.exactly('repeats')})")
         self._run("DROP TABLE repeats")

@@ -54,8 +54,10 @@ def odd_rows() -> pa.Table:
         DECLARED,
         [one if one.target or one.event_time else replace(one, nullable=True) for one in COLUMNS],
         [replace(one, min=None, max=None, allowed=()) for one in COLUMNS],
+        column("id", row_key=False),
+        column("borough", row_key=True),
     ],
-    ids=["usual", "zone", "declared", "nullable", "unlimited"],
+    ids=["usual", "zone", "declared", "nullable", "unlimited", "keyless", "two-keys"],
 )
 def test_a_row_is_good_exactly_if_nothing_is_wrong_with_it(columns: list[Column], tmp_path: Path) -> None:
     asked, rows = spec(columns), odd_rows()
@@ -66,5 +68,5 @@ def test_a_row_is_good_exactly_if_nothing_is_wrong_with_it(columns: list[Column]
     assert quick.column("_ok").to_pylist() == at_length.column("_ok").to_pylist() == good
     assert any(good)
     assert not all(good)
-    for name in [*NAMES, "_holdout", "_sample", "_hash"]:
+    for name in [*NAMES, asked.identity, "_holdout", "_sample", "_hash"]:
         assert quick.filter(good).column(name).to_pylist() == at_length.filter(good).column(name).to_pylist()
