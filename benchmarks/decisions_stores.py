@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from math import isnan
@@ -89,6 +89,9 @@ class Rows:
         self.known = [*self.known, account]
         return account
 
+    def withdraw(self, _: str, drop: str, *, withdrawn: bool = True) -> None:
+        self.known = [replace(each, withdrawn=withdrawn) if each.drop == drop else each for each in self.known]
+
     def prepare(self, model: str, spec: ModelSpec) -> None:
         """Nothing is to be made."""
 
@@ -123,7 +126,8 @@ class Rows:
     def data_version(
         self, model: str, spec: ModelSpec, *, request: str, rows: str = "all", window: Window | None = ()
     ) -> DataVersion:
-        there = self._current(self.frames)
+        known = [each for each in self.known if not each.withdrawn]
+        there = self._current(each.drop for each in known)
         trainable, times = int((there["_holdout"] >= FIRST_TRAINED).sum()), there[spec.event_time.name]
         return DataVersion(
             model=model,
@@ -137,7 +141,7 @@ class Rows:
             last_event=times.max().isoformat(),
             digest=f"{len(there):x}",
             snapshot=request,
-            drops=tuple((each.drop, each.generation) for each in self.known),
+            drops=tuple((each.drop, each.generation) for each in known),
         )
 
     def read_training(

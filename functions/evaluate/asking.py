@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from functions.evaluate.case import Case
 from functions.evaluate.pending import Fresh
-from functions.evaluate.scoring import Candidate, unseen
+from functions.evaluate.scoring import Candidate, Scored, unseen
+from shared.errors import PermanentError
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, regretted, worth_training
-from shared.lifecycle.track_record import Record
+from shared.lifecycle.track_record import BEFORE, CHAMPION, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,28 +21,45 @@ if TYPE_CHECKING:
     from shared.adapters.registry import Version
 
 
-def worth(
-    case: Case, champion: Candidate | None, found: Record, drifted: Mapping[str, float], fresh: Fresh | None
-) -> Verdict:
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a drop has shown: who was scored and how, what has drifted, and how the challenger did that waited.
+
+    Attributes:
+        fault: why the champion is not among those that were scored, though there is one.
+    """
+
+    roles: dict[str, Candidate] = field(default_factory=dict)
+    scored: dict[str, Scored] = field(default_factory=dict)
+    drift: dict[str, float] = field(default_factory=dict)
+    drifted: dict[str, float] = field(default_factory=dict)
+    fresh: Fresh | None = None
+    fault: PermanentError | None = None
+
+
+def worth(case: Case, findings: Findings, found: Record) -> Verdict:
     """Whether a challenger is worth training, by the policy; what was trained last is given time.
 
     Args:
         found: how versions did on the drops until this one.
     """
-    newest = case.newest
+    newest, champion, fault = case.newest, findings.roles.get(CHAMPION), findings.fault
     verdict = worth_training(
         case.spec.policy,
-        champion=champion.number if champion else None,
+        champion=case.standing.champion,
         newest=newest.version if newest else None,
         trained_until=newest.trained_until if newest else None,
         last_event_time=case.until,
         skills=_skills(case, champion, newest, found) if champion and newest else [],
         skill_at_promotion=champion.version.metrics.get("holdout_skill") if champion else None,
-        drifted=drifted,
+        drifted=findings.drifted,
+        withdrawn=_withdrawn(case, champion, newest) if champion and newest else [],
+        fault=fault.error if fault else "",
+        successor=_successor(case) if fault else None,
     )
     if verdict.outcome != TRAIN:
         return verdict
-    return _undecided(case, verdict, fresh) if champion and fresh else _rested(case, verdict)
+    return _undecided(case, verdict, findings.fresh) if champion and findings.fresh else _rested(case, verdict)
 
 
 def drift(case: Case, champion: Candidate, rows: pd.DataFrame) -> tuple[dict[str, float], dict[str, float]]:
@@ -66,7 +86,9 @@ def _met(case: Case, champion: Candidate) -> Iterator[dict[str, Any]]:
     if newest is None:
         return
     if newest.version != champion.number:
-        yield registry.load(case.spec.name, newest.version).profile
+        # Of one that cannot be loaded any more, nobody can say what it has met.
+        with suppress(PermanentError):
+            yield registry.load(case.spec.name, newest.version).profile
     learned = {**registry.drops([newest])[0]}
     learned.pop(case.event.drop, None)
     last = next((each for each in case.accounts if learned.get(each.drop) == each.generation), None)
@@ -75,8 +97,9 @@ def _met(case: Case, champion: Candidate) -> Iterator[dict[str, Any]]:
         yield profile(rows, watched(case.spec))
 
 
-def regret(case: Case, champion: Candidate | None, before: Candidate | None, found: Record) -> str:
+def regret(case: Case, roles: Mapping[str, Candidate], found: Record) -> str:
     """Why the champion before should be put back, if it should."""
+    champion, before = roles.get(CHAMPION), roles.get(BEFORE)
     if champion is None or before is None:
         return ""
     mine, theirs = found.get(champion.number, {}), found.get(before.number, {})
@@ -84,6 +107,23 @@ def regret(case: Case, champion: Candidate | None, before: Candidate | None, fou
     least = case.spec.policy.min_holdout_rows
     same = [when for when in sorted(mine) if when in theirs and mine[when]["rows"] == theirs[when]["rows"] >= least]
     return regretted(case.spec, [(mine[when]["value"], theirs[when]["value"]) for when in same])
+
+
+def _withdrawn(case: Case, champion: Candidate, newest: Version) -> list[str]:
+    """The drops that were withdrawn after both had learned from them."""
+    learned = {*champion.data.drops} & {*case.services.registry.drops([newest])[0].items()}
+    return sorted({each.drop for each in case.accounts if each.withdrawn and (each.drop, each.generation) in learned})
+
+
+def _successor(case: Case) -> int | None:
+    """The newest training, if the champion cannot be loaded and this one can."""
+    newest = case.newest
+    if newest is None or newest.version == case.standing.champion:
+        return None
+    try:
+        return case.services.registry.load(case.spec.name, newest.version).version
+    except PermanentError:
+        return None
 
 
 def _undecided(case: Case, verdict: Verdict, fresh: Fresh) -> Verdict:

@@ -51,25 +51,21 @@ class Scored:
     slices: Mapping[str, tuple[int, float]] = field(default_factory=dict)
 
 
-def candidates(case: Case) -> dict[str, Candidate]:
-    """Those that are to be scored, by their role.
-
-    Raises:
-        PermanentError: the champion cannot be loaded; of the others one that cannot is left out.
-    """
+def candidates(case: Case) -> tuple[dict[str, Candidate], dict[str, PermanentError]]:
+    """Those that are to be scored, by their role; and why others cannot be: their packages are not here any more."""
     standing = case.standing
     roles = {CHAMPION: standing.champion, BEFORE: standing.before, CHALLENGER: standing.pending}
     found: dict[str, Candidate] = {}
+    faults: dict[str, PermanentError] = {}
     for role, number in roles.items():
         if number is None:
             continue
         try:
             found[role] = _candidate(case, role, number)
         except PermanentError as error:
-            if role == CHAMPION:
-                raise
+            faults[role] = error
             log.warning("The %s, version %d, cannot be scored: %s", role, number, error)
-    return found
+    return found, faults
 
 
 def _candidate(case: Case, role: str, number: int) -> Candidate:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from functions.evaluate import asking
+from functions.evaluate.asking import Findings
 from functions.evaluate.case import Case
 from functions.evaluate.pending import Fresh, compare_on_fresh_drops
 from functions.evaluate.scoring import (
     Candidate,
-    Scored,
     candidates,
     record,
     score,
@@ -19,6 +18,7 @@ from functions.evaluate.scoring import (
 )
 from functions.evaluate.turn import await_turn
 from shared.contract import catalog
+from shared.errors import PermanentError
 from shared.evaluation.policy import KEEP, TRAIN, Verdict
 from shared.lifecycle.events import (
     DataPrepared,
@@ -29,22 +29,12 @@ from shared.lifecycle.events import (
     TrainingRequested,
     request_id,
 )
+from shared.lifecycle.ledger import failure
 from shared.lifecycle.services import Services
 from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, track_record
 
 if TYPE_CHECKING:
     from shared.adapters.warehouse import Account
-
-
-@dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What a drop has shown: who was scored and how, what has drifted, and how the challenger did that waited."""
-
-    roles: dict[str, Candidate] = field(default_factory=dict)
-    scored: dict[str, Scored] = field(default_factory=dict)
-    drift: dict[str, float] = field(default_factory=dict)
-    drifted: dict[str, float] = field(default_factory=dict)
-    fresh: Fresh | None = None
 
 
 def evaluate(event: DataPrepared, services: Services) -> list[Event]:
@@ -54,14 +44,14 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     case = Case(event=event, spec=spec, accounts=accounts, standing=standing, services=services)
     if passed_over := _passed_over(event, accounts):
         return [_evaluated(case, Findings(), passed_over)]
-    findings = _found(case, candidates(case))
-    champion, before = findings.roles.get(CHAMPION), findings.roles.get(BEFORE)
+    findings = _found(case, *candidates(case))
     # Read once all has been written down that this drop has shown.
-    found = track_record(spec, accounts, services, until=case.until) if champion else {}
-    verdict = asking.worth(case, champion, found, findings.drifted, findings.fresh)
+    found = track_record(spec, accounts, services, until=case.until) if CHAMPION in findings.roles else {}
+    verdict = asking.worth(case, findings, found)
     request = [_request(event, verdict)] if verdict.outcome == TRAIN else []
-    regret = asking.regret(case, champion, before, found)
-    return [_evaluated(case, findings, verdict), *request, *([_regretted(case, regret)] if regret else [])]
+    regret = asking.regret(case, findings.roles, found)
+    told = [_evaluated(case, findings, verdict), *request, *([_regretted(case, regret)] if regret else [])]
+    return [*told, *([failure("evaluate", event, findings.fault)] if findings.fault else [])]
 
 
 def _passed_over(event: DataPrepared, accounts: list[Account]) -> Verdict | None:
@@ -73,10 +63,11 @@ def _passed_over(event: DataPrepared, accounts: list[Account]) -> Verdict | None
     return None
 
 
-def _found(case: Case, roles: dict[str, Candidate]) -> Findings:
+def _found(case: Case, roles: dict[str, Candidate], faults: dict[str, PermanentError]) -> Findings:
     """Score everybody on the same rows, and write it down."""
+    fault = faults.get(CHAMPION)
     if not roles:
-        return Findings()
+        return Findings(fault=fault)
     rows = unseen(case, case.event.drop, case.event.generation, roles.values())
     indices, drifted = asking.drift(case, roles[CHAMPION], rows) if CHAMPION in roles else ({}, {})
     scored = {role: score(case.spec, candidate, rows) for role, candidate in roles.items()}
@@ -85,11 +76,12 @@ def _found(case: Case, roles: dict[str, Candidate]) -> Findings:
             psi = {f"psi_{name}": index for name, index in indices.items()} if role == CHAMPION else {}
             record(case, roles[role], scored[role], metrics=psi)
     # Afterwards, as this drop may show that one before it was odd.
-    fresh = compare_on_fresh_drops(case, roles) if CHALLENGER in roles else None
+    # Beside the baseline alone a challenger would not be compared with whom it has to replace: it goes on waiting.
+    fresh = compare_on_fresh_drops(case, roles) if CHALLENGER in roles and not fault else None
     if CHALLENGER in roles:
         there = fresh or Fresh()
         record(case, roles[CHALLENGER], scored[CHALLENGER], metrics=there.metrics, tags=there.tags)
-    return Findings(roles=roles, scored=scored, drift=indices, drifted=drifted, fresh=fresh)
+    return Findings(roles=roles, scored=scored, drift=indices, drifted=drifted, fresh=fresh, fault=fault)
 
 
 def _request(event: DataPrepared, verdict: Verdict) -> TrainingRequested:

@@ -30,6 +30,9 @@ def worth_training(
     skills: Sequence[float],
     skill_at_promotion: float | None,
     drifted: Mapping[str, float],
+    withdrawn: Sequence[str] = (),
+    fault: str = "",
+    successor: int | None = None,
 ) -> Verdict:
     """Whether to train a challenger after a drop: `train` or `keep`.
 
@@ -42,16 +45,24 @@ def worth_training(
             this drop last.
         drifted: the columns over their threshold, beside the champion's rows and the newest version's, with their
             indices.
+        withdrawn: the drops that the champion and the newest version have learned from, and that nobody should have.
+        fault: why the champion cannot be scored.
+        successor: the newest version, if it could serve in the place of a champion that cannot be scored.
     """
     if champion is None:
         return Verdict(TRAIN, "There is no champion yet.")
     reasons = [
+        fault.rstrip(".") if successor is None else "",
+        _withdrawn(withdrawn),
         _decline(policy, skills, skill_at_promotion),
         _drift(drifted),
         _age(policy, newest, trained_until, last_event_time),
     ]
     if any(reasons):
         return Verdict(TRAIN, f"Version {champion}: {'; '.join(filter(None, reasons))}.")
+    if fault:
+        instead = f"Version {successor} was trained since and can be: tidewheel promote puts it into production."
+        return Verdict(KEEP, f"Version {champion} cannot be scored: {fault.rstrip('.')}. {instead}")
     skill = f"its skill is {skills[-1]:.2f}" if skills else "no skill on rows that are new to all is known"
     young = f"the newest training's rows end less than {policy.max_age_days:g} days before the last row"
     return Verdict(KEEP, f"Version {champion} is good enough: {skill}, no column has drifted, and {young}.")
@@ -89,6 +100,13 @@ def _decline(policy: Policy, skills: Sequence[float], at_promotion: float | None
         f"its skill was {', '.join(f'{skill:.2f}' for skill in low)} on {len(low)} of the last {len(latest)} drops, "
         f"more than {policy.decline_skill:g} under the {at_promotion:.2f} of its promotion"
     )
+
+
+def _withdrawn(drops: Sequence[str]) -> str:
+    if not drops:
+        return ""
+    more = f" and {len(drops) - 1} more" if len(drops) > 1 else ""
+    return f"it has learned from {drops[0]}{more}, withdrawn since"
 
 
 def _drift(drifted: Mapping[str, float]) -> str:

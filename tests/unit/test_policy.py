@@ -46,6 +46,8 @@ def test_a_young_champion_that_holds_its_skill_is_kept() -> None:
         ({"drifted": {"km": 0.31, "kind": 0.8}}, "kind (PSI 0.80), km (PSI 0.31)"),
         ({"last_event_time": NEW_YEAR + timedelta(days=31)}, "31.0 days"),
         ({"trained_until": None}, "nothing says until when"),
+        ({"withdrawn": ["m/a", "m/b"]}, "has learned from m/a and 1 more, withdrawn since"),
+        ({"skills": [], "fault": "version 3 cannot be loaded: why."}, "Version 3: version 3 cannot be loaded: why."),
     ],
 )
 def test_it_says_why_a_challenger_is_worth_training(given: dict[str, Any], why: str) -> None:
@@ -74,6 +76,12 @@ def test_a_challenger_that_was_kept_makes_the_next_drop_train_no_other() -> None
     drop = NEW_YEAR + timedelta(days=62)
     verdict = asked(newest=4, trained_until=drop - timedelta(days=3), last_event_time=drop, skills=[])
     assert verdict.outcome == "keep" and "no skill on rows that are new to all" in verdict.why
+
+
+def test_who_could_replace_a_champion_that_cannot_be_scored_is_named() -> None:
+    verdict = asked(newest=4, skills=[], fault="version 3 cannot be loaded: why.", successor=4)
+    assert verdict.outcome == "keep"
+    assert verdict.why.startswith("Version 3 cannot be scored: version 3 cannot be loaded: why. Version 4 was trained")
 
 
 def test_a_kept_challenger_that_has_aged_is_no_excuse_either() -> None:

@@ -11,7 +11,7 @@ from functions.evaluate.asking import regret
 from shared.adapters.warehouse import Account
 from shared.lifecycle.services import Services
 from shared.lifecycle.standing import Standing
-from shared.lifecycle.track_record import CHALLENGER, CHAMPION, odd_drops, track_record
+from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, odd_drops, track_record
 from tests.unit.rides import day, spec_of
 from tests.unit.test_holdout import account
 
@@ -74,6 +74,6 @@ def test_a_promotion_is_not_regretted_for_a_few_rows(rows: int, regrets: bool) -
         for version, value in ((1, 1.0), (2, 2.0))
     ]
     found = track_record(SPEC, [month(2), month(1)], services(*both), until=day(200))
-    before, champion = (SimpleNamespace(number=number) for number in (1, 2))
+    roles = {role: SimpleNamespace(number=number) for role, number in ((BEFORE, 1), (CHAMPION, 2))}
     case = SimpleNamespace(spec=SPEC)
-    assert bool(regret(cast(Any, case), cast(Any, champion), cast(Any, before), found)) == regrets
+    assert bool(regret(cast(Any, case), cast(Any, roles), found)) == regrets
