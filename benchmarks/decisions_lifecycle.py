@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -15,8 +16,9 @@ import pandas as pd
 from benchmarks.decisions_stores import InMemory
 from functions.evaluate.step import evaluate
 from functions.launch_training.step import launch
+from functions.preprocess.withdrawal import withdraw
 from functions.promote.judging import judged
-from functions.promote.step import STEPS
+from functions.promote.step import STEPS as DECIDING
 from shared.adapters.registry import Evaluation, Version
 from shared.adapters.warehouse_drops import Account
 from shared.contract import catalog
@@ -24,11 +26,13 @@ from shared.contract.spec import ModelSpec
 from shared.evaluation import scores
 from shared.evaluation.comparison import ALL
 from shared.lifecycle.decisions import Decision
-from shared.lifecycle.events import DataPrepared, Event, StepFailed, TrainingRequested
+from shared.lifecycle.events import DataPrepared, Event, StepFailed, TrainingRequested, WithdrawalRequested
 from shared.lifecycle.lineage import prepared
+from shared.lifecycle.services import Services
 from shared.lifecycle.standing import KEEP, PROMOTE, Standing
 from training_vm.training import train
 
+STEPS: dict[type[Event], Callable[[Any, Services], list[Event]]] = {WithdrawalRequested: withdraw, **DECIDING}
 Gate = Callable[[ModelSpec, Version, Standing, Evaluation], Decision]
 _numbers = count(1)
 
@@ -104,7 +108,8 @@ def _handled(event: Event, services: InMemory) -> list[Event]:
         return evaluate(event, services)
     if isinstance(event, TrainingRequested):
         return _launched(event, services)
-    return STEPS[type(event)](event, services) if type(event) in STEPS else []
+    step = STEPS.get(type(event))
+    return step(event, services) if step else []
 
 
 def _launched(event: TrainingRequested, services: InMemory) -> list[Event]:

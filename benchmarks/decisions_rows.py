@@ -48,7 +48,14 @@ class Kind:
 
 def month(kind: Kind, number: int, seed: int, *, rows: int | None = None) -> pd.DataFrame:
     """The rides of one month, as they are in the warehouse; another seed gives other rides of the same world."""
-    first, last = MONTHS[number], MONTHS[number + 1]
+    return between(kind, MONTHS[number], MONTHS[number + 1], (seed, number), rows=rows)
+
+
+def between(
+    kind: Kind, first: datetime, last: datetime, named: tuple[int, int], *, rows: int | None = None
+) -> pd.DataFrame:
+    """The rides of a span of New York time; `named` are the seed of its world and the number of the span."""
+    seed, number = named
     drop = TaxiDrop(
         rows=rows or kind.rows,
         first=first,

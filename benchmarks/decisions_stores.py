@@ -46,6 +46,10 @@ class Objects:
         self.bodies[name] = json.dumps(body), generation + 1
         return generation + 1
 
+    def delete(self, _: str, name: str, *, generation: int | None = None) -> None:
+        if generation in (None, self.bodies.get(name, ("", 0))[1]):
+            self.bodies.pop(name, None)
+
     def read(self, _: str, name: str) -> tuple[dict[str, Any], int] | None:
         there = self.bodies.get(name)
         return (json.loads(there[0]), there[1]) if there else None

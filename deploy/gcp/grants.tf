@@ -6,7 +6,7 @@ locals {
   # Component = the topics that it publishes to. reconcile publishes what any of them had decided when it died.
   publishes = {
     preprocess      = ["data-prepared", "drop-ignored", "drop-withdrawn", "step-failed"]
-    evaluate        = ["model-evaluated", "training-requested", "rollback-requested", "rollback-proposed", "step-failed"]
+    evaluate        = ["model-evaluated", "training-requested", "rollback-requested", "rollback-proposed", "step-failed", "withdrawal-requested"]
     launch_training = ["training-requested", "training-scheduled", "data-prepared", "step-failed"]
     promote         = ["model-decided", "training-requested", "data-prepared", "step-failed"]
     trainer         = ["model-trained", "training-requested", "data-prepared", "step-failed"]
@@ -21,6 +21,7 @@ locals {
       "model-decided",
       "rollback-requested",
       "rollback-proposed",
+      "withdrawal-requested",
       "step-failed",
       "reconciled",
     ]

@@ -55,6 +55,46 @@ resource "google_compute_firewall" "nothing_comes_in" {
   }
 }
 
+# What runs in here asks for packages and Google's services, over HTTPS (Debian's packages come over HTTP), and for the
+# database. Whoever takes a machine over gets no other port; where it may not reach every host either, a network firewall
+# policy with names of hosts takes these rules' place. The metadata server, and names through it, no rule can forbid.
+resource "google_compute_firewall" "web_goes_out" {
+  name               = "tidewheel-web-goes-out"
+  network            = google_compute_network.tidewheel.id
+  direction          = "EGRESS"
+  priority           = 1000
+  destination_ranges = ["0.0.0.0/0"]
+
+  allow {
+    protocol = "tcp"
+    ports    = ["80", "443"]
+  }
+}
+
+resource "google_compute_firewall" "database_goes_out" {
+  name               = "tidewheel-database-goes-out"
+  network            = google_compute_network.tidewheel.id
+  direction          = "EGRESS"
+  priority           = 1000
+  destination_ranges = ["${google_compute_global_address.services.address}/${google_compute_global_address.services.prefix_length}"]
+
+  allow {
+    protocol = "tcp"
+  }
+}
+
+resource "google_compute_firewall" "nothing_else_goes_out" {
+  name               = "tidewheel-nothing-else-goes-out"
+  network            = google_compute_network.tidewheel.id
+  direction          = "EGRESS"
+  priority           = 65534
+  destination_ranges = ["0.0.0.0/0"]
+
+  deny {
+    protocol = "all"
+  }
+}
+
 # The database is in Google's network, and this is the way there.
 resource "google_compute_global_address" "services" {
   name          = "tidewheel-services"

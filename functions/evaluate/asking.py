@@ -53,7 +53,7 @@ def worth(case: Case, findings: Findings, found: Record) -> Verdict:
         skills=_skills(case, champion, newest, found) if champion and newest else [],
         skill_at_promotion=champion.version.metrics.get("holdout_skill") if champion else None,
         drifted=findings.drifted,
-        withdrawn=_withdrawn(case, champion, newest) if champion and newest else [],
+        withdrawn=_withdrawn(case, newest) if newest else [],
         fault=fault.error if fault else "",
         successor=_successor(case) if fault else None,
     )
@@ -109,9 +109,9 @@ def regret(case: Case, roles: Mapping[str, Candidate], found: Record) -> str:
     return regretted(case.spec, [(mine[when]["value"], theirs[when]["value"]) for when in same])
 
 
-def _withdrawn(case: Case, champion: Candidate, newest: Version) -> list[str]:
-    """The drops that were withdrawn after both had learned from them."""
-    learned = {*champion.data.drops} & {*case.services.registry.drops([newest])[0].items()}
+def _withdrawn(case: Case, newest: Version) -> list[str]:
+    """The drops that were withdrawn after it had learned from them."""
+    learned = {*case.services.registry.drops([newest])[0].items()}
     return sorted({each.drop for each in case.accounts if each.withdrawn and (each.drop, each.generation) in learned})
 
 

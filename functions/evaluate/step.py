@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions.evaluate import asking
+from functions.evaluate import asking, oddities
 from functions.evaluate.asking import Findings
 from functions.evaluate.case import Case
 from functions.evaluate.pending import Fresh, compare_on_fresh_drops
@@ -47,11 +47,12 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     findings = _found(case, *candidates(case))
     # Read once all has been written down that this drop has shown.
     found = track_record(spec, accounts, services, until=case.until) if CHAMPION in findings.roles else {}
-    verdict = asking.worth(case, findings, found)
+    withdrawals = oddities.withdrawals(case) if findings.roles else []
+    verdict = oddities.before_that(asking.worth(case, findings, found), withdrawals)
     request = [_request(event, verdict)] if verdict.outcome == TRAIN else []
     regret = asking.regret(case, findings.roles, found)
     told = [_evaluated(case, findings, verdict), *request, *([_regretted(case, regret)] if regret else [])]
-    return [*told, *([failure("evaluate", event, findings.fault)] if findings.fault else [])]
+    return [*told, *withdrawals, *([failure("evaluate", event, findings.fault)] if findings.fault else [])]
 
 
 def _passed_over(event: DataPrepared, accounts: list[Account]) -> Verdict | None:

@@ -65,7 +65,8 @@ class Policy:
     those judged. With `approval` a person has to approve each promotion. The champion's predecessor has to be better by
     `regret_margin_relative` on `regret_drops` drops in a row, then it is proposed to a person to roll back, or done.
     A drop is odd, and what has learned from it serves only by a person's will, if a version's skill was lower there by
-    `odd_skill` than on a later drop, or a challenger's gain larger by `odd_gain_relative` than on later ones.
+    `odd_skill` than on a later drop, or a challenger's gain larger by `odd_gain_relative` than on later ones. Such
+    a drop is withdrawn, so that what is trained next goes without it, or a person is told to withdraw it.
     """
 
     max_age_days: float = 27
@@ -92,6 +93,7 @@ class Policy:
     regret: Literal["propose", "roll back"] = "propose"
     odd_skill: float = 0.25
     odd_gain_relative: float = 0.25
+    odd_drops: Literal["withdraw", "propose"] = "withdraw"
 
     def __post_init__(self) -> None:
         if not 0 < self.level <= 0.5:

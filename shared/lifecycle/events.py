@@ -269,6 +269,11 @@ class WithdrawalRequested(PersonRequest):
     drop: str
     undo: bool = False
 
+    @property
+    def identity(self) -> str:
+        """It is asked for once, however often the drop that led to it is evaluated."""
+        return self.request
+
     def __post_init__(self) -> None:
         if not self.drop.startswith(f"{self.model}/"):
             raise PermanentError(f'"{self.drop[:80]}" is no drop of {self.model}.', f"Name it {self.model}/<file>.")

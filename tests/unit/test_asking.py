@@ -1,4 +1,4 @@
-"""What evaluate asks for when the champion cannot be loaded, or has learned from what was withdrawn since."""
+"""What evaluate asks for when the champion cannot be loaded, and when what was learned from has been withdrawn."""
 
 from __future__ import annotations
 
@@ -117,11 +117,11 @@ def test_a_registry_that_is_away_is_waited_for(life: Lifecycle, monkeypatch: pyt
         told(life, 2)
 
 
-def test_a_champion_that_has_learned_from_what_was_withdrawn_is_trained_again(life: Lifecycle) -> None:
+def test_what_has_learned_from_what_was_withdrawn_is_trained_again(life: Lifecycle) -> None:
     life.services.rows.withdraw(MODEL, f"{MODEL}/0")
     evaluated, (requested,) = told(life, 2)
     assert evaluated.verdict == "train" and isinstance(requested, TrainingRequested)
-    assert f"it has learned from {MODEL}/0, withdrawn since" in requested.reason
+    assert f"the newest training (version 1) has learned from {MODEL}/0, withdrawn since" in requested.reason
 
 
 def test_once_a_training_has_gone_without_the_withdrawn_drop_there_is_no_reason_for_another(life: Lifecycle) -> None:
