@@ -8,7 +8,7 @@ locals {
     preprocess      = ["data-prepared", "drop-ignored", "drop-withdrawn", "step-failed"]
     evaluate        = ["model-evaluated", "training-requested", "rollback-requested", "rollback-proposed", "step-failed", "withdrawal-requested"]
     launch_training = ["training-requested", "training-scheduled", "data-prepared", "step-failed"]
-    promote         = ["model-decided", "training-requested", "data-prepared", "step-failed"]
+    promote         = ["model-decided", "training-requested", "data-prepared", "step-failed", "withdrawal-requested"]
     trainer         = ["model-trained", "training-requested", "data-prepared", "step-failed"]
     reconcile = [
       "data-prepared",

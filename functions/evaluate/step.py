@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions.evaluate import asking, oddities
+from functions.evaluate import asking
 from functions.evaluate.asking import Findings
 from functions.evaluate.case import Case
 from functions.evaluate.pending import Fresh, compare_on_fresh_drops
@@ -27,11 +27,14 @@ from shared.lifecycle.events import (
     RollbackProposed,
     RollbackRequested,
     TrainingRequested,
+    WithdrawalRequested,
     request_id,
 )
+from shared.lifecycle.holdout import standing
 from shared.lifecycle.ledger import failure
+from shared.lifecycle.oddities import before_that, withdrawals
 from shared.lifecycle.services import Services
-from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, track_record
+from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, odd_drops, track_record
 
 if TYPE_CHECKING:
     from shared.adapters.warehouse import Account
@@ -40,19 +43,19 @@ if TYPE_CHECKING:
 def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     """Score the versions that matter on a drop, write that down, and ask the policy what follows."""
     spec, accounts = catalog.model(event.model), await_turn(event, services)
-    standing = services.decisions.standing(event.model)
-    case = Case(event=event, spec=spec, accounts=accounts, standing=standing, services=services)
+    decided = services.decisions.standing(event.model)
+    case = Case(event=event, spec=spec, accounts=accounts, standing=decided, services=services)
     if passed_over := _passed_over(event, accounts):
         return [_evaluated(case, Findings(), passed_over)]
     findings = _found(case, *candidates(case))
     # Read once all has been written down that this drop has shown.
     found = track_record(spec, accounts, services, until=case.until) if CHAMPION in findings.roles else {}
-    withdrawals = oddities.withdrawals(case) if findings.roles else []
-    verdict = oddities.before_that(asking.worth(case, findings, found), withdrawals)
+    withdrawn = _withdrawals(case) if findings.roles else []
+    verdict = before_that(asking.worth(case, findings, found), withdrawn)
     request = [_request(event, verdict)] if verdict.outcome == TRAIN else []
     regret = asking.regret(case, findings.roles, found)
     told = [_evaluated(case, findings, verdict), *request, *([_regretted(case, regret)] if regret else [])]
-    return [*told, *withdrawals, *([failure("evaluate", event, findings.fault)] if findings.fault else [])]
+    return [*told, *withdrawn, *([failure("evaluate", event, findings.fault)] if findings.fault else [])]
 
 
 def _passed_over(event: DataPrepared, accounts: list[Account]) -> Verdict | None:
@@ -83,6 +86,12 @@ def _found(case: Case, roles: dict[str, Candidate], faults: dict[str, PermanentE
         there = fresh or Fresh()
         record(case, roles[CHALLENGER], scored[CHALLENGER], metrics=there.metrics, tags=there.tags)
     return Findings(roles=roles, scored=scored, drift=indices, drifted=drifted, fresh=fresh, fault=fault)
+
+
+def _withdrawals(case: Case) -> list[WithdrawalRequested]:
+    there = {(each.drop, each.generation) for each in standing(case.accounts) if not each.withdrawn}
+    odd = odd_drops(case.spec, case.accounts, there, case.services)
+    return withdrawals(case.spec, there, odd, case.services, who="evaluate")
 
 
 def _request(event: DataPrepared, verdict: Verdict) -> TrainingRequested:

@@ -9,6 +9,7 @@ from functions.promote import by_person
 from functions.promote.judging import judged
 from shared.adapters.registry import Evaluation
 from shared.contract import catalog
+from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
 from shared.lifecycle import crash
 from shared.lifecycle.decisions import Decision
@@ -23,6 +24,7 @@ from shared.lifecycle.events import (
     RollbackRequested,
 )
 from shared.lifecycle.ledger import failure
+from shared.lifecycle.oddities import withdrawals
 from shared.lifecycle.production import settle
 from shared.lifecycle.services import Services
 from shared.lifecycle.standing import Standing
@@ -54,7 +56,14 @@ def _decided(event: ModelTrained, services: Services) -> list[Event]:
     def judge(standing: Standing) -> Decision:
         return judged(spec, version, standing, scored)
 
-    return settle(services.decisions.decide(event.model, by_person.cause(event), judge), services)
+    return _settled(spec, services.decisions.decide(event.model, by_person.cause(event), judge), services)
+
+
+def _settled(spec: ModelSpec, decision: Decision, services: Services) -> list[Event]:
+    """What follows from a verdict; a drop that it found odd is not to be learned from again."""
+    odd = {named.rpartition("#")[0]: why for named, why in decision.odd.items()}
+    there = [(drop, int(generation)) for drop, _, generation in (named.rpartition("#") for named in decision.odd)]
+    return [*settle(decision, services), *withdrawals(spec, there, odd, services, who="promote")]
 
 
 def decide_pending(event: ModelEvaluated, services: Services) -> list[Event]:
@@ -71,10 +80,10 @@ def decide_pending(event: ModelEvaluated, services: Services) -> list[Event]:
         return judged(spec, version, standing, scored)
 
     try:
-        return settle(services.decisions.decide(event.model, cause, judge), services)
+        return _settled(spec, services.decisions.decide(event.model, cause, judge), services)
     except Superseded:
         known = [each for each in services.decisions.history(event.model) if each.version == challenger]
-        return settle(known[-1], services) if known else []
+        return _settled(spec, known[-1], services) if known else []
 
 
 STEPS: dict[type[Event], Callable[[Any, Services], list[Event]]] = {

@@ -1,4 +1,4 @@
-"""A drop that turns out to be odd is withdrawn before anybody else learns from it, once, and unless a person decides."""
+"""A drop that turns out to be odd is withdrawn before anybody else learns from it, once, unless a person decides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from benchmarks.decisions_models import BY_LINES
 from benchmarks.decisions_rows import POISONS, Kind, month, prepared
 from functions.evaluate.step import evaluate
 from functions.preprocess.withdrawal import withdraw
+from functions.promote.judging import judged
+from shared.adapters.registry import Evaluation, Version
 from shared.contract import catalog
+from shared.contract.spec import ModelSpec
 from shared.lifecycle.decisions import Decision
 from shared.lifecycle.events import (
     DataPrepared,
@@ -24,7 +27,7 @@ from shared.lifecycle.events import (
     WithdrawalRequested,
 )
 from shared.lifecycle.lineage import prepared as about
-from shared.lifecycle.standing import PAUSE
+from shared.lifecycle.standing import PAUSE, Standing
 
 MODEL = BY_LINES.name
 POISONED = f"{MODEL}/2"
@@ -83,6 +86,7 @@ def test_the_training_waits_until_it_is_withdrawn(life: Lifecycle) -> None:
 
 def test_what_a_person_has_put_back_is_not_withdrawn_again(life: Lifecycle) -> None:
     _, asked = told(life, 3)
+    assert isinstance(asked, WithdrawalRequested)
     life.services.ledger.run("preprocess", asked, lambda: withdraw(asked, life.services), lambda _: None)
     life.services.rows.withdraw(MODEL, POISONED, withdrawn=False)
     for number, epoch in ((3, 1), (4, 0)):
@@ -106,3 +110,12 @@ def test_while_a_model_is_paused_nothing_is_withdrawn(life: Lifecycle) -> None:
         MODEL, "by hand", lambda _: Decision(model=MODEL, version=None, champion=champion, verdict=PAUSE, why="so")
     )
     assert not [each for each in told(life, 3) if isinstance(each, WithdrawalRequested)]
+
+
+def test_what_a_verdict_has_found_odd_is_withdrawn_at_once(life: Lifecycle) -> None:
+    def doubting(spec: ModelSpec, version: Version, standing: Standing, scored: Evaluation) -> Decision:
+        return replace(judged(spec, version, standing, scored), odd={f"{POISONED}#3": "it shone there"})
+
+    life.gate = doubting
+    life.train()
+    assert withdrawn(life) == [POISONED]
