@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -18,7 +17,7 @@ from functions.evaluate.step import evaluate
 from functions.launch_training.step import launch
 from functions.preprocess.withdrawal import withdraw
 from functions.promote.judging import judged
-from functions.promote.step import STEPS as DECIDING
+from functions.promote.step import STEPS
 from shared.adapters.registry import Evaluation, Version
 from shared.adapters.warehouse_drops import Account
 from shared.contract import catalog
@@ -28,11 +27,9 @@ from shared.evaluation.comparison import ALL
 from shared.lifecycle.decisions import Decision
 from shared.lifecycle.events import DataPrepared, Event, StepFailed, TrainingRequested, WithdrawalRequested
 from shared.lifecycle.lineage import prepared
-from shared.lifecycle.services import Services
 from shared.lifecycle.standing import KEEP, PROMOTE, Standing
 from training_vm.training import train
 
-STEPS: dict[type[Event], Callable[[Any, Services], list[Event]]] = {WithdrawalRequested: withdraw, **DECIDING}
 Gate = Callable[[ModelSpec, Version, Standing, Evaluation], Decision]
 _numbers = count(1)
 
@@ -105,11 +102,22 @@ def _handled(event: Event, services: InMemory) -> list[Event]:
     if isinstance(event, StepFailed):
         raise RuntimeError(f"{event.step}: {event.error}")
     if isinstance(event, DataPrepared):
+        # Whoever has it evaluated again takes the next epoch.
+        services.ledger.ask_again("evaluate", event)
         return evaluate(event, services)
     if isinstance(event, TrainingRequested):
         return _launched(event, services)
+    if isinstance(event, WithdrawalRequested):
+        return _withdrawn(event, services)
     step = STEPS.get(type(event))
     return step(event, services) if step else []
+
+
+def _withdrawn(event: WithdrawalRequested, services: InMemory) -> list[Event]:
+    told: list[Event] = []
+    # Once, however often it is asked for.
+    services.ledger.run("preprocess", event, lambda: withdraw(event, services), told.extend)
+    return told
 
 
 def _launched(event: TrainingRequested, services: InMemory) -> list[Event]:
