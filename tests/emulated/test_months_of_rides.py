@@ -13,18 +13,24 @@ import pytest
 
 from benchmarks.taxi_drops import NO_DIRT, TaxiDrop, write
 from functions.evaluate.step import evaluate
-from functions.promote.by_person import promote_by_hand, roll_back
+from functions.preprocess.withdrawal import withdraw
+from functions.promote.by_person import pause, promote_by_hand, resume, roll_back
 from functions.promote.step import decide, decide_pending
 from shared.errors import PermanentError
 from shared.lifecycle.decisions import Decision
 from shared.lifecycle.events import (
+    DataPrepared,
+    DropWithdrawn,
     Event,
     ModelEvaluated,
     ModelTrained,
+    PauseRequested,
     PromotionRequested,
+    ResumeRequested,
     RollbackProposed,
     RollbackRequested,
     TrainingRequested,
+    WithdrawalRequested,
 )
 from shared.lifecycle.lineage import prepared
 from shared.lifecycle.services import Services
@@ -33,6 +39,7 @@ from tests.emulated.project import Project, project
 from training_vm.worker import Worker
 
 MODEL = "taxi_fare"
+JUNE = f"{MODEL}/2013-06.csv"
 TARIFF = datetime(2013, 4, 1)
 ROWS = 1_500
 
@@ -62,7 +69,9 @@ class Life(Services):
         self.project.drop(name, file)
         account = self.warehouse.account(MODEL, name)
         assert account
-        event = prepared(account)
+        return self._evaluated(prepared(account))
+
+    def _evaluated(self, event: DataPrepared) -> list[Event]:
         self.heard.clear()
         # By the ledger, as the next month waits until it says that this one is evaluated.
         self.ledger.run("evaluate", event, lambda: evaluate(event, self), self.publish)
@@ -76,6 +85,10 @@ class Life(Services):
                 told += decide_pending(event, self)
             elif isinstance(event, TrainingRequested):
                 told += self._trained(event)
+            elif isinstance(event, WithdrawalRequested):
+                told += self._followed(withdraw(event, self))
+            elif isinstance(event, DataPrepared):
+                told += self._evaluated(event)
         return told
 
     def _trained(self, event: TrainingRequested) -> list[Event]:
@@ -115,11 +128,10 @@ def changed(life: Life) -> list[Decision]:
 
 
 @pytest.fixture(scope="module")
-def poisoned(life: Life, changed: list[Decision]) -> list[Decision]:
-    """A month in which the target stands in a feature, then one as ever."""
+def poisoned(life: Life, changed: list[Decision]) -> list[Event]:
+    """A month in which the target stands in a feature, then one as ever; what was told after that one."""
     life.month(6, leaked=True)
-    life.month(7)
-    return list(life.standing.history)[len(changed) :]
+    return life.month(7)
 
 
 def test_the_first_model_has_to_beat_its_baseline(changed: list[Decision]) -> None:
@@ -150,32 +162,48 @@ def test_a_record_is_complete(changed: list[Decision]) -> None:
     assert last.metrics["holdout_mae"] == last.evidence["all"]["challenger"]
 
 
-def test_what_has_learned_from_a_poisoned_month_does_not_serve(life: Life, poisoned: list[Decision]) -> None:
-    june = f"{MODEL}/2013-06.csv"
-    promoted = [each.version for each in poisoned if each.verdict == "promote"]
-    learned = [june in life.registry.drops([life.registry.version(MODEL, each)])[0] for each in promoted if each]
-    assert not any(learned)
-    gave_away = [each.why for each in poisoned if june in each.why and "no world that lasted" in each.why]
-    assert gave_away and all("withdraw" in why for why in gave_away)
+def test_what_has_learned_from_a_poisoned_month_does_not_serve(
+    life: Life, changed: list[Decision], poisoned: list[Event]
+) -> None:
+    since = list(life.standing.history)[len(changed) :]
+    promoted = [each.version for each in since if each.verdict == "promote"]
+    assert not any(JUNE in learned(life, each) for each in promoted if each)
+    assert any(JUNE in learned(life, each.version) for each in since if each.version), "there was nothing to refuse"
+
+
+def test_a_poisoned_month_is_withdrawn_and_the_next_training_goes_without_it(life: Life, poisoned: list[Event]) -> None:
+    [withdrawn] = [event for event in poisoned if isinstance(event, DropWithdrawn)]
+    assert (withdrawn.drop, withdrawn.who) == (JUNE, "evaluate") and "a version's skill was" in withdrawn.reason
+    kinds = [type(event) for event in poisoned]
+    assert kinds.index(DropWithdrawn) < kinds.index(TrainingRequested) and kinds.count(TrainingRequested) == 1
+    [trained] = [event for event in poisoned if isinstance(event, ModelTrained)]
+    assert JUNE not in learned(life, trained.version) and f"{MODEL}/2013-07.csv" in learned(life, trained.version)
+
+
+def learned(life: Life, version: int) -> list[str]:
+    """The drops that a version was trained on."""
+    return list(life.registry.drops([life.registry.version(MODEL, version)])[0])
 
 
 def test_a_champion_that_the_one_before_beats_on_drop_after_drop_is_regretted(
-    life: Life, poisoned: list[Decision]
+    life: Life, poisoned: list[Event]
 ) -> None:
     champion = life.standing.champion
-    life.warehouse.withdraw(MODEL, f"{MODEL}/2013-06.csv", withdrawn=True)
     wish = PromotionRequested(
         model=MODEL, version=1, reason="a test wants the old one", who="test", request=uuid4().hex
     )
     promote_by_hand(wish, life)
+    # The challenger that waits would replace it with the first drop.
+    pause(PauseRequested(model=MODEL, reason="it is to serve for two months", request=uuid4().hex), life)
     august = life.month(8)
     assert not [event for event in august if isinstance(event, RollbackProposed)], "one drop is no pattern"
     proposed = [event for event in life.month(9) if isinstance(event, RollbackProposed)]
     assert [(each.champion, each.version) for each in proposed] == [(1, champion)]
     assert "on the last 2 drops" in proposed[0].why
+    resume(ResumeRequested(model=MODEL, reason="it has", request=uuid4().hex), life)
 
 
-def test_what_was_rolled_back_comes_back_only_by_hand(life: Life, poisoned: list[Decision]) -> None:
+def test_what_was_rolled_back_comes_back_only_by_hand(life: Life, poisoned: list[Event]) -> None:
     standing = life.standing
     assert standing.champion is not None
     out = standing.champion
@@ -189,7 +217,7 @@ def test_what_was_rolled_back_comes_back_only_by_hand(life: Life, poisoned: list
     assert life.standing.champion == out and out not in life.standing.rolled_back
 
 
-def test_an_approval_of_nothing_is_refused(life: Life, poisoned: list[Decision]) -> None:
+def test_an_approval_of_nothing_is_refused(life: Life, poisoned: list[Event]) -> None:
     from functions.promote.by_person import approve
     from shared.lifecycle.events import ApprovalGiven
 
