@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "drop_to_verdict": ("drop_to_verdict_", "bare_steps_"),
     "cleaning": ("cleaning_",),
     "decisions": ("decisions_",),
+    "half_years": ("half_years_",),
 }
 
 
