@@ -10,7 +10,7 @@ from benchmarks import results
 from benchmarks.__main__ import MEASUREMENTS
 from benchmarks.figures import percentile
 
-UNITS = re.compile(r"_(s|ms|mb|gb|bytes|per_s|ratio|share|count|number|rows)(_p\d\d)?$")
+UNITS = re.compile(r"_(s|ms|mb|gb|bytes|usd|per_s|ratio|share|count|number|rows)(_p\d\d)?$")
 FIGURES = results.read()
 
 
