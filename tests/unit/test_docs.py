@@ -63,7 +63,7 @@ def test_the_recipe_names_every_rule_of_a_policy_with_its_default() -> None:
         for names, values in rows
         for name, value in zip(re.findall(r"`(\w+)`", names), values.split(", "), strict=False)
     }
-    words = {"None": "none", "False": "no", "propose": '"propose"'}
+    words = {"None": "none", "False": "no", "propose": '"propose"', "withdraw": '"withdraw"'}
     for rule in fields(Policy):
         default = str(rule.default)
         said = told.get(rule.name, "nothing")
