@@ -27,7 +27,7 @@ class BigQueryServer:
 def bigquery(data: Path, storage_data: Path) -> Iterator[BigQueryServer]:
     """Start one on free ports of loopback, with its state in `data`, and stop it afterwards."""
     rest, grpc = free_port(), free_port()
-    command = [sys.executable, "-m", "bqemulator", "start", "--persistent", "--data-dir", str(data)]
+    command = [sys.executable, "-m", "deploy.local.bigquery", "start", "--persistent", "--data-dir", str(data)]
     command += ["--rest-port", str(rest), "--grpc-port", str(grpc), "--log-level", "error"]
     gcs = storage_data / ".cloudstorage"
     gcs.mkdir(parents=True, exist_ok=True)

@@ -319,6 +319,29 @@ def test_a_swap_that_fails_leaves_rows_and_no_staging(warehouse: Warehouse, mode
     assert tables(warehouse) == before
 
 
+@pytest.mark.parametrize("drop", ["d", "e"])
+def test_a_swap_that_fails_half_way_is_taken_back(warehouse: Warehouse, model: str, drop: str) -> None:
+    put(warehouse, model, "d", 1, range(4), rejected=1)
+    put(warehouse, model, "c", 1, range(10, 13))
+    before, table = current(warehouse, model), rows_of(drop, 2, range(2, 9), fare=5.0)
+    # What is wrong with them is seen once the rows have been changed.
+    rejects = rejects_of(drop, 2, 2).rename_columns(["_drop", "_generation", "line", "raw", "because"])
+    with pytest.raises(Exception, match="reason"):
+        warehouse.swap(
+            model,
+            SPEC,
+            account=account_of(model, table, drop, 2, rejected=2),
+            rows_uri=upload(table),
+            rejects_uri=upload(rejects),
+        )
+    assert current(warehouse, model) == before
+    assert [each["reason"] for each in warehouse.rejects(model, "d")] == ["fare is null"]
+    # Nothing is in the way of another try.
+    assert put(warehouse, model, drop, 2, range(2, 9), fare=5.0)
+    assert len(warehouse.read_drop(model, SPEC, drop)) == 7
+    assert len(current(warehouse, model)) == {"d": 7, "e": 9}[drop] + 3
+
+
 def test_a_drop_in_which_every_row_was_rejected_has_an_account(warehouse: Warehouse, model: str) -> None:
     assert put(warehouse, model, "d", 1, range(0), rejected=2)
     found = warehouse.account(model, "d")
