@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -75,19 +76,26 @@ def clean(
         Refusal: the whole file breaks the contract; what was counted by then is in the error. Parts may have been
             handed over before that was known.
     """
+    with ThreadPoolExecutor() as beside:
+        digest = beside.submit(_digest, file)
+        try:
+            reader = open_file(file, name, spec)
+            with connect(into) as connection:
+                judge = Judge(connection, spec, reader.readings())
+                same: dict[str, str | int] = {"_drop": drop, "_generation": generation}
+                rows = Output(into, ROWS, rows_schema(spec), same, hand_over)
+                rejects = Output(into, REJECTS, rejects_schema(), same, hand_over)
+                cleaning = _Cleaning(reader, judge, spec, rows, rejects)
+                cleaning.run(beside)
+                return cleaning.cleaned(digest.result())
+        except Refusal as refusal:
+            refusal.digest = digest.result()
+            raise
+
+
+def _digest(file: Path) -> str:
     with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    try:
-        reader = open_file(file, name, spec)
-        with connect(into) as connection:
-            judge = Judge(connection, spec, reader.readings())
-            same: dict[str, str | int] = {"_drop": drop, "_generation": generation}
-            rows = Output(into, ROWS, rows_schema(spec), same, hand_over)
-            rejects = Output(into, REJECTS, rejects_schema(), same, hand_over)
-            return _Cleaning(reader, judge, spec, rows, rejects).run(digest)
-    except Refusal as refusal:
-        refusal.digest = digest
-        raise
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class _Cleaning:
@@ -99,8 +107,9 @@ class _Cleaning:
         self._tally = Tally()
         self._bad: list[pa.Table] = []
 
-    def run(self, digest: str) -> Cleaned:
-        again = self._keys_that_come_again()
+    def run(self, beside: Executor) -> None:
+        """Go through the file; what takes one core for a while is done beside it."""
+        again = beside.submit(repeated, self._key_hashes())
         with self._rows.opened(), self._rejects.opened():
             self._go_through(again)
         try:
@@ -108,18 +117,15 @@ class _Cleaning:
         except Refusal as refusal:
             self._explain(refusal)
             raise
-        return self._cleaned(digest)
 
-    def _keys_that_come_again(self) -> np.ndarray:
+    def _key_hashes(self) -> list[np.ndarray]:
         names = [column.name for column in key_columns(self._spec)]
-        return repeated(
-            [self._judge.key_hashes(block.rows).to_numpy() for block in one_ahead(self._reader.blocks(names))]
-        )
+        return [self._judge.key_hashes(block.rows).to_numpy() for block in one_ahead(self._reader.blocks(names))]
 
-    def _go_through(self, again: np.ndarray) -> None:
+    def _go_through(self, again: Future[np.ndarray]) -> None:
         repeats = Repeats(self._judge, self._spec)
         for block, judged in one_ahead(self._judged()):
-            self._take(block, judged, again, repeats)
+            self._take(block, judged, again.result(), repeats)
         self._reject_bad()
         self._tally.duplicate = repeats.settle()
         for table in repeats.accepted():
@@ -171,7 +177,8 @@ class _Cleaning:
         refusal.ignored_columns = self._reader.ignored_columns
         refusal.rejects_files = tuple(self._rejects.files) if tally.rejected else ()
 
-    def _cleaned(self, digest: str) -> Cleaned:
+    def cleaned(self, digest: str) -> Cleaned:
+        """What became of the file, which has this digest."""
         tally = self._tally
         assert tally.first_event
         assert tally.last_event
