@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.gcp.checks import delivery, grants, quotas, safety, schema, services
+from deploy.gcp.checks import delivery, grants, network, quotas, safety, schema, services
 from deploy.gcp.checks.findings import Finding
 from deploy.gcp.checks.plan import Plan
 from deploy.gcp.checks.schema import SCHEMA, Schema
@@ -27,6 +27,7 @@ def check(folder: Path, known: Schema) -> Iterator[Finding]:
     yield from delivery.check(plan)
     yield from services.check(plan)
     yield from quotas.check(plan)
+    yield from network.check(plan)
     yield from grants.check(plan)
     yield from safety.check(plan, known)
 
