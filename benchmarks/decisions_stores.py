@@ -93,8 +93,11 @@ class Rows:
         self.known = [*self.known, account]
         return account
 
-    def withdraw(self, _: str, drop: str, *, withdrawn: bool = True) -> None:
-        self.known = [replace(each, withdrawn=withdrawn) if each.drop == drop else each for each in self.known]
+    def withdraw(self, _: str, drop: str, *, withdrawn: bool = True, generation: int | None = None) -> None:
+        self.known = [
+            replace(each, withdrawn=withdrawn) if each.drop == drop and generation in (None, each.generation) else each
+            for each in self.known
+        ]
 
     def prepare(self, model: str, spec: ModelSpec) -> None:
         """Nothing is to be made."""

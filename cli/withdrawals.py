@@ -85,7 +85,7 @@ def _about_champion(
     if champion is None or champion not in versions:
         return []
     model = event.model
-    anew = f'To train without it: tidewheel train {model} --reason "without {event.drop}".'
+    anew = f"A training without it is asked for by itself; while {model} is paused: tidewheel train {model}."
     earlier = [each.champion for each in reversed(services.decisions.history(model))]
     clean = next((each for each in earlier if each is not None and each not in versions), None)
     if clean is None:

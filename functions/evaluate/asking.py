@@ -13,7 +13,7 @@ from functions.evaluate.pending import Fresh
 from functions.evaluate.scoring import Candidate, Scored, unseen
 from shared.errors import PermanentError
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, regretted, worth_training
-from shared.lifecycle.track_record import BEFORE, CHAMPION, Record
+from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,13 +53,18 @@ def worth(case: Case, findings: Findings, found: Record) -> Verdict:
         skills=_skills(case, champion, newest, found) if champion and newest else [],
         skill_at_promotion=champion.version.metrics.get("holdout_skill") if champion else None,
         drifted=findings.drifted,
-        withdrawn=_withdrawn(case, newest) if newest else [],
+        latest=case.latest.version if case.latest else None,
+        withdrawn=case.withdrawn_from(case.latest) if case.latest else [],
         fault=fault.error if fault else "",
         successor=_successor(case) if fault else None,
     )
     if verdict.outcome != TRAIN:
         return verdict
-    return _undecided(case, verdict, findings.fresh) if champion and findings.fresh else _rested(case, verdict)
+    waiting = findings.roles.get(CHALLENGER)
+    # Who has learned from what was withdrawn cannot win any more.
+    if champion and findings.fresh and not (waiting and case.withdrawn_from(waiting.version)):
+        return _undecided(case, verdict, findings.fresh)
+    return _rested(case, verdict)
 
 
 def drift(case: Case, champion: Candidate, rows: pd.DataFrame) -> tuple[dict[str, float], dict[str, float]]:
@@ -109,16 +114,11 @@ def regret(case: Case, roles: Mapping[str, Candidate], found: Record) -> str:
     return regretted(case.spec, [(mine[when]["value"], theirs[when]["value"]) for when in same])
 
 
-def _withdrawn(case: Case, newest: Version) -> list[str]:
-    """The drops that were withdrawn after it had learned from them."""
-    learned = {*case.services.registry.drops([newest])[0].items()}
-    return sorted({each.drop for each in case.accounts if each.withdrawn and (each.drop, each.generation) in learned})
-
-
 def _successor(case: Case) -> int | None:
     """The newest training, if the champion cannot be loaded and this one can."""
     newest = case.newest
-    if newest is None or newest.version == case.standing.champion:
+    champion, out = case.standing.champion or 0, case.standing.rolled_back
+    if newest is None or newest.version <= champion or newest.version in out:
         return None
     try:
         return case.services.registry.load(case.spec.name, newest.version).version

@@ -49,8 +49,26 @@ class Case:
 
     @cached_property
     def newest(self) -> Version | None:
-        """The training that has learned from the newest rows, whether it serves or not; a trial on a sample is none."""
-        whole = [
-            each for each in self.services.registry.versions(self.spec.name) if each.counts and not each.is_sampled
-        ]
-        return max(whole, key=lambda each: (each.trained_until or _NEVER, each.version), default=None)
+        """The training that has learned from the newest rows, whether it serves or not; a trial on a sample is none.
+
+        One that has learned from what was withdrawn since counts only if there is no other.
+        """
+        by_rows = sorted(self._trainings, key=lambda each: (each.trained_until or _NEVER, each.version), reverse=True)
+        sound = (each for each in by_rows if not self.withdrawn_from(each))
+        return next(sound, by_rows[0] if by_rows else None)
+
+    @property
+    def latest(self) -> Version | None:
+        """The training that ended last, whatever it has learned from."""
+        return self._trainings[-1] if self._trainings else None
+
+    def withdrawn_from(self, version: Version) -> list[str]:
+        """The drops that were withdrawn after a version had learned from them."""
+        gone = {(each.drop, each.generation) for each in self.accounts if each.withdrawn}
+        learned = self.services.registry.drops([version])[0].items() if gone else ()
+        return sorted(drop for drop, _ in gone.intersection(learned))
+
+    @cached_property
+    def _trainings(self) -> list[Version]:
+        versions = self.services.registry.versions(self.spec.name)
+        return sorted((each for each in versions if each.counts and not each.is_sampled), key=lambda each: each.version)

@@ -53,9 +53,11 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
     withdrawn = _withdrawals(case) if findings.roles else []
     verdict = before_that(asking.worth(case, findings, found), withdrawn)
     request = [_request(event, verdict)] if verdict.outcome == TRAIN else []
-    regret = asking.regret(case, findings.roles, found)
+    # What was lost on a drop that is withdrawn is no loss.
+    regret = "" if withdrawn else asking.regret(case, findings.roles, found)
     told = [_evaluated(case, findings, verdict), *request, *([_regretted(case, regret)] if regret else [])]
-    return [*told, *withdrawn, *([failure("evaluate", event, findings.fault)] if findings.fault else [])]
+    # Withdrawals first: the story must not seem to have ended.
+    return [*withdrawn, *told, *([failure("evaluate", event, findings.fault)] if findings.fault else [])]
 
 
 def _passed_over(event: DataPrepared, accounts: list[Account]) -> Verdict | None:
@@ -89,9 +91,10 @@ def _found(case: Case, roles: dict[str, Candidate], faults: dict[str, PermanentE
 
 
 def _withdrawals(case: Case) -> list[WithdrawalRequested]:
-    there = {(each.drop, each.generation) for each in standing(case.accounts) if not each.withdrawn}
-    odd = odd_drops(case.spec, case.accounts, there, case.services)
-    return withdrawals(case.spec, there, odd, case.services, who="evaluate")
+    among = [(each.drop, each.generation) for each in standing(case.accounts) if not each.withdrawn]
+    odd = odd_drops(case.spec, case.accounts, among, case.services)
+    named = {(drop, generation): odd[drop] for drop, generation in among if drop in odd}
+    return withdrawals(case.spec, case.accounts, named, case.event, case.services)
 
 
 def _request(event: DataPrepared, verdict: Verdict) -> TrainingRequested:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from shared.contract import catalog
-from shared.lifecycle import crash, lease
+from shared.lifecycle import crash, lease, oddities
 from shared.lifecycle.events import DropRestored, DropWithdrawn, Event, WithdrawalRequested
-from shared.lifecycle.holdout import standing
-from shared.lifecycle.lineage import known_account, prepared, trained_on
+from shared.lifecycle.lineage import known_account, trained_on
 from shared.lifecycle.services import Services
 
 
@@ -24,8 +21,9 @@ def withdraw(event: WithdrawalRequested, services: Services) -> list[Event]:
     with services.locks.hold(f"rows/{event.model}"):
         # Who has slept must not undo what a person has said since.
         lease.check()
-        services.warehouse.withdraw(event.model, event.drop, withdrawn=not event.undo)
+        services.warehouse.withdraw(event.model, event.drop, withdrawn=not event.undo, generation=event.drop_generation)
         crash.point("preprocess.withdrawn")
+    oddities.remember(event, services)
     kind = DropRestored if event.undo else DropWithdrawn
     told = kind(
         model=event.model,
@@ -35,14 +33,5 @@ def withdraw(event: WithdrawalRequested, services: Services) -> list[Event]:
         request=event.request,
         versions=tuple(each.version for each, _ in trained_on(event.drop, services)),
     )
-    return [told, *([] if event.undo else _evaluated_again(event.model, services))]
-
-
-def _evaluated_again(model: str, services: Services) -> list[Event]:
-    """The newest drop's story goes on: whoever serves may have learned from what is withdrawn, and the policy knows."""
-    there = standing(services.warehouse.accounts(model))
-    newest = next((each for each in there if not each.withdrawn), None)
-    if newest is None:
-        return []
-    event = services.ledger.unbegun("evaluate", prepared(newest))
-    return [replace(event, story=newest.drop)]
+    # That first: the story of the newest drop must not seem to have ended.
+    return [*([] if event.undo else oddities.evaluated_again(event.model, services)), told]

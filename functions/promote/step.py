@@ -15,6 +15,7 @@ from shared.lifecycle import crash
 from shared.lifecycle.decisions import Decision
 from shared.lifecycle.events import (
     ApprovalGiven,
+    DataPrepared,
     Event,
     ModelEvaluated,
     ModelTrained,
@@ -24,7 +25,7 @@ from shared.lifecycle.events import (
     RollbackRequested,
 )
 from shared.lifecycle.ledger import failure
-from shared.lifecycle.oddities import withdrawals
+from shared.lifecycle.oddities import evaluated_again, withdrawals
 from shared.lifecycle.production import settle
 from shared.lifecycle.services import Services
 from shared.lifecycle.standing import Standing
@@ -41,9 +42,23 @@ def decide(event: ModelTrained, services: Services) -> list[Event]:
     except PermanentError as error:
         # Nobody will ever judge it: what waits behind it must not wait for ever.
         told = [failure("promote", event, error)]
-    following = services.desk.close(event.model, event.request)
+    following = [_unbegun(each, services) for each in services.desk.close(event.model, event.request)]
     crash.point("promote.closed")
-    return [*told, *following]
+    is_asked = any(isinstance(each, DataPrepared) for each in following)
+    spoilt = not is_asked and _learned_from_withdrawn(event, services)
+    return [*told, *following, *(evaluated_again(event.model, services) if spoilt else [])]
+
+
+def _unbegun(event: Event, services: Services) -> Event:
+    """A drop that asked while the training went on may have been evaluated again since, for another reason."""
+    return services.ledger.unbegun("evaluate", event) if isinstance(event, DataPrepared) else event
+
+
+def _learned_from_withdrawn(event: ModelTrained, services: Services) -> bool:
+    """Whether a drop was withdrawn while it was learned from: nobody has asked for a training without it then."""
+    gone = {(each.drop, each.generation) for each in services.warehouse.accounts(event.model) if each.withdrawn}
+    known = [each for each in services.registry.versions(event.model) if each.version == event.version] if gone else []
+    return any(gone.intersection(drops.items()) for drops in services.registry.drops(known))
 
 
 def _decided(event: ModelTrained, services: Services) -> list[Event]:
@@ -56,14 +71,15 @@ def _decided(event: ModelTrained, services: Services) -> list[Event]:
     def judge(standing: Standing) -> Decision:
         return judged(spec, version, standing, scored)
 
-    return _settled(spec, services.decisions.decide(event.model, by_person.cause(event), judge), services)
+    return _settled(spec, services.decisions.decide(event.model, by_person.cause(event), judge), event, services)
 
 
-def _settled(spec: ModelSpec, decision: Decision, services: Services) -> list[Event]:
+def _settled(spec: ModelSpec, decision: Decision, cause: Event, services: Services) -> list[Event]:
     """What follows from a verdict; a drop that it found odd is not to be learned from again."""
-    odd = {named.rpartition("#")[0]: why for named, why in decision.odd.items()}
-    there = [(drop, int(generation)) for drop, _, generation in (named.rpartition("#") for named in decision.odd)]
-    return [*settle(decision, services), *withdrawals(spec, there, odd, services, who="promote")]
+    split = {named.rpartition("#")[::2]: why for named, why in decision.odd.items()}
+    odd = {(drop, int(generation)): why for (drop, generation), why in split.items()}
+    accounts = services.warehouse.accounts(spec.name) if odd else []
+    return [*withdrawals(spec, accounts, odd, cause, services), *settle(decision, services)]
 
 
 def decide_pending(event: ModelEvaluated, services: Services) -> list[Event]:
@@ -80,10 +96,10 @@ def decide_pending(event: ModelEvaluated, services: Services) -> list[Event]:
         return judged(spec, version, standing, scored)
 
     try:
-        return _settled(spec, services.decisions.decide(event.model, cause, judge), services)
+        return _settled(spec, services.decisions.decide(event.model, cause, judge), event, services)
     except Superseded:
         known = [each for each in services.decisions.history(event.model) if each.version == challenger]
-        return _settled(spec, known[-1], services) if known else []
+        return _settled(spec, known[-1], event, services) if known else []
 
 
 STEPS: dict[type[Event], Callable[[Any, Services], list[Event]]] = {

@@ -16,7 +16,7 @@ from shared.contract.spec import ModelSpec
 if TYPE_CHECKING:
     from google.cloud.bigquery import LoadJob
 
-# What a repeated swap leaves as it is: whether a drop is withdrawn is for a person to say.
+# What a repeated swap leaves as it is: whether a drop is withdrawn was said of what it holds already.
 _LASTING = {"model", "drop", "generation", "withdrawn"}
 
 
@@ -91,10 +91,16 @@ class Drops(Tables):
         sources = {"rejects": (REJECTS, rejects_uri)}
         attempt.run(account, sources, statement("refuse", **self._script_names(account.model, attempt)))
 
-    def withdraw(self, model: str, drop: str, *, withdrawn: bool = True) -> None:
-        """Take a drop, as it was swapped in so far, out of `current`, or put it back; a new generation is new."""
-        sql = f"UPDATE {self.bigquery.name('drops')} SET withdrawn = @withdrawn WHERE model = @model AND `drop` = @drop"
-        self.bigquery.run(sql, model=model, drop=drop, withdrawn=withdrawn)
+    def withdraw(self, model: str, drop: str, *, withdrawn: bool = True, generation: int | None = None) -> None:
+        """Take a drop, as it was swapped in so far, out of `current`, or put it back; a new generation is new.
+
+        Args:
+            generation: of the drop this one alone.
+        """
+        which = "model = @model AND `drop` = @drop" + ("" if generation is None else " AND generation = @generation")
+        values = {"drop": drop} | ({} if generation is None else {"generation": generation})
+        sql = f"UPDATE {self.bigquery.name('drops')} SET withdrawn = @withdrawn WHERE {which}"
+        self.bigquery.run(sql, model=model, **values, withdrawn=withdrawn)
 
     def account(self, model: str, drop: str, generation: int | None = None) -> Account | None:
         """Of that generation, or of the newest one, prepared or refused."""

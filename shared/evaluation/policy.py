@@ -30,6 +30,7 @@ def worth_training(
     skills: Sequence[float],
     skill_at_promotion: float | None,
     drifted: Mapping[str, float],
+    latest: int | None = None,
     withdrawn: Sequence[str] = (),
     fault: str = "",
     successor: int | None = None,
@@ -45,7 +46,8 @@ def worth_training(
             this drop last.
         drifted: the columns over their threshold, beside the champion's rows and the newest version's, with their
             indices.
-        withdrawn: the drops that the newest version has learned from, and that were withdrawn since.
+        latest: the version whose training ended last.
+        withdrawn: the drops that the latest version has learned from, and that were withdrawn since.
         fault: why the champion cannot be scored.
         successor: the newest version, if it could serve in the place of a champion that cannot be scored.
     """
@@ -53,7 +55,7 @@ def worth_training(
         return Verdict(TRAIN, "There is no champion yet.")
     reasons = [
         fault.rstrip(".") if successor is None else "",
-        _withdrawn(newest, withdrawn),
+        _withdrawn(latest, withdrawn),
         _decline(policy, skills, skill_at_promotion),
         _drift(drifted),
         _age(policy, newest, trained_until, last_event_time),
@@ -102,11 +104,11 @@ def _decline(policy: Policy, skills: Sequence[float], at_promotion: float | None
     )
 
 
-def _withdrawn(newest: int | None, drops: Sequence[str]) -> str:
+def _withdrawn(latest: int | None, drops: Sequence[str]) -> str:
     if not drops:
         return ""
     more = f" and {len(drops) - 1} more" if len(drops) > 1 else ""
-    return f"the newest training (version {newest}) has learned from {drops[0]}{more}, withdrawn since"
+    return f"the latest training (version {latest}) has learned from {drops[0]}{more}, withdrawn since"
 
 
 def _drift(drifted: Mapping[str, float]) -> str:

@@ -158,7 +158,7 @@ def _odd(spec: ModelSpec, evidence: Evidence) -> list[str]:
     if not evidence.odd:
         return []
     odd = listed([f"{drop} ({why})" for drop, why in evidence.odd.items()])
-    return [f"it has learned from what looks like no world that lasted: {odd}; withdraw that, or promote it by hand"]
+    return [f"it has learned from what looks like no world that lasted: {odd}; promote it by hand if that is the world"]
 
 
 def _news(spec: ModelSpec, evidence: Evidence) -> list[str]:

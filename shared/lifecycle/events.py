@@ -263,16 +263,12 @@ class ResumeRequested(PersonRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class WithdrawalRequested(PersonRequest):
-    """Take a drop out of training and scoring, or put it back."""
+    """Take a drop out of training and scoring, or put it back; as it was swapped in so far, or one generation of it."""
 
     topic: ClassVar[str] = "withdrawal-requested"
     drop: str
     undo: bool = False
-
-    @property
-    def identity(self) -> str:
-        """It is asked for once, however often the drop that led to it is evaluated."""
-        return self.request
+    drop_generation: int | None = None
 
     def __post_init__(self) -> None:
         if not self.drop.startswith(f"{self.model}/"):

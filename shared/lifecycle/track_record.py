@@ -36,8 +36,9 @@ def track_record(
 def odd_drops(
     spec: ModelSpec, accounts: Sequence[Account], among: Collection[tuple[str, int]], services: Services
 ) -> dict[str, str]:
-    """Those of some (drop, generation) that are odd, and why: by any version's record, a decision, or a person."""
-    odd: dict[str, str] = {}
+    """Those of some (drop, generation) that are odd, and why: by any version's record, a decision, or a withdrawal."""
+    withdrawn = {(each.drop, each.generation) for each in accounts if each.withdrawn}
+    odd = {drop: "it was withdrawn since" for drop, generation in among if (drop, generation) in withdrawn}
     # Of a drop that was written again, the generation that was learned from.
     met = {each.drop: each.generation for each in standing(accounts)} | dict(among)
     as_met = [each for each in accounts if met.get(each.drop) == each.generation]
@@ -45,10 +46,8 @@ def odd_drops(
     for rows in track_record(spec, as_met, services).values():
         skills = [(when[1], rows[when]["skill"]) for when in sorted(rows) if _tells(spec, rows[when])]
         odd |= collapsed(spec, skills, days)
-    withdrawn = {(each.drop, each.generation) for each in accounts if each.withdrawn}
     said = services.decisions.standing(spec.name).odd
     odd |= {drop: said[named] for drop, generation in among if (named := f"{drop}#{generation}") in said}
-    odd |= {drop: "a person has withdrawn it since" for drop, generation in among if (drop, generation) in withdrawn}
     return {drop: odd[drop] for drop, _ in among if drop in odd}
 
 

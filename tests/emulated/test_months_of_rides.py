@@ -173,7 +173,7 @@ def test_what_has_learned_from_a_poisoned_month_does_not_serve(
 
 def test_a_poisoned_month_is_withdrawn_and_the_next_training_goes_without_it(life: Life, poisoned: list[Event]) -> None:
     [withdrawn] = [event for event in poisoned if isinstance(event, DropWithdrawn)]
-    assert (withdrawn.drop, withdrawn.who) == (JUNE, "evaluate") and "a version's skill was" in withdrawn.reason
+    assert (withdrawn.drop, withdrawn.who) == (JUNE, "the gate") and "a version's skill was" in withdrawn.reason
     kinds = [type(event) for event in poisoned]
     assert kinds.index(DropWithdrawn) < kinds.index(TrainingRequested) and kinds.count(TrainingRequested) == 1
     [trained] = [event for event in poisoned if isinstance(event, ModelTrained)]

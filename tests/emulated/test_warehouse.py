@@ -405,6 +405,15 @@ def test_a_withdrawn_drop_leaves_current_and_comes_back(warehouse: Warehouse, mo
     assert max(current(warehouse, model).values()) == 209.0
 
 
+def test_of_a_drop_one_generation_alone_is_withdrawn(warehouse: Warehouse, model: str) -> None:
+    put(warehouse, model, "d", 1, range(4))
+    put(warehouse, model, "d", 2, range(3))
+    warehouse.withdraw(model, "d", generation=1)
+    assert len(current(warehouse, model)) == 3
+    warehouse.withdraw(model, "d", generation=2)
+    assert not current(warehouse, model)
+
+
 def test_a_data_version_is_the_same_each_time_it_is_asked_for(warehouse: Warehouse, model: str) -> None:
     put(warehouse, model, "a", 10, range(100))
     put(warehouse, model, "b", 20, range(90, 120), fare=5.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,11 +12,22 @@ from benchmarks.decisions_lifecycle import Lifecycle
 from benchmarks.decisions_models import BY_LINES
 from benchmarks.decisions_rows import MONTHS, Kind, month, prepared
 from functions.evaluate.step import evaluate
+from functions.promote.by_person import promote_by_hand, roll_back
+from functions.promote.step import decide
 from shared.adapters.registry import Loaded
 from shared.contract import catalog
 from shared.contract.spec import Policy
 from shared.errors import PassingError, PermanentError
-from shared.lifecycle.events import Event, ModelEvaluated, StepFailed, TrainingRequested
+from shared.lifecycle.events import (
+    DataPrepared,
+    Event,
+    ModelEvaluated,
+    ModelTrained,
+    PromotionRequested,
+    RollbackRequested,
+    StepFailed,
+    TrainingRequested,
+)
 from shared.lifecycle.lineage import prepared as about
 
 # One that is not trained again because of its age, or of the season.
@@ -121,7 +133,35 @@ def test_what_has_learned_from_what_was_withdrawn_is_trained_again(life: Lifecyc
     life.services.rows.withdraw(MODEL, f"{MODEL}/0")
     evaluated, (requested,) = told(life, 2)
     assert evaluated.verdict == "train" and isinstance(requested, TrainingRequested)
-    assert f"the newest training (version 1) has learned from {MODEL}/0, withdrawn since" in requested.reason
+    assert f"the latest training (version 1) has learned from {MODEL}/0, withdrawn since" in requested.reason
+
+
+def test_after_a_training_without_it_the_newest_drop_that_was_withdrawn_asks_for_no_other(life: Lifecycle) -> None:
+    life.add("2", rides(2))
+    life.train()
+    life.services.rows.withdraw(MODEL, f"{MODEL}/2")
+    life.train()
+    # Version 3 has learned from older rows than version 2; it is what counts all the same.
+    evaluated, following = told(life, 3)
+    assert (evaluated.verdict, following) == ("keep", []) and "withdrawn" not in evaluated.why
+
+
+def test_a_drop_that_was_withdrawn_while_it_was_learned_from_has_the_policy_asked_again(life: Lifecycle) -> None:
+    version = life.services.registry.version(MODEL, 1)
+    trained = ModelTrained(model=MODEL, request=version.request, version=1, run=version.run)
+    assert not [each for each in decide(trained, life.services) if isinstance(each, DataPrepared)]
+    life.services.rows.withdraw(MODEL, f"{MODEL}/0")
+    [again] = [each for each in decide(trained, life.services) if isinstance(each, DataPrepared)]
+    assert (again.drop, again.epoch) == (f"{MODEL}/1", 1)
+
+
+def test_what_was_rolled_back_is_no_successor(life: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    life.train()
+    wish: dict[str, Any] = {"model": MODEL, "reason": "a test"}
+    promote_by_hand(PromotionRequested(**wish, version=2, request="p1"), life.services)
+    roll_back(RollbackRequested(**wish, request="r1"), life.services)
+    without(life, monkeypatch, 1)
+    assert (life.champion, told(life, 2)[0].verdict) == (1, "train")
 
 
 def test_once_a_training_has_gone_without_the_withdrawn_drop_there_is_no_reason_for_another(life: Lifecycle) -> None:

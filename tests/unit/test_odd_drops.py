@@ -70,11 +70,11 @@ def test_it_is_withdrawn_and_the_next_training_goes_without_it(life: Lifecycle) 
 
 
 def test_the_training_waits_until_it_is_withdrawn(life: Lifecycle) -> None:
-    evaluated, asked = told(life, 3)
+    asked, evaluated = told(life, 3)
     assert isinstance(evaluated, ModelEvaluated) and isinstance(asked, WithdrawalRequested)
     assert evaluated.verdict == "keep" and f"But {POISONED} is withdrawn first: a version's skill was" in evaluated.why
-    assert (asked.drop, asked.who) == (POISONED, "evaluate")
-    gone, again = withdraw(asked, life.services)
+    assert (asked.drop, asked.who) == (POISONED, "the gate")
+    again, gone = withdraw(asked, life.services)
     assert isinstance(gone, DropWithdrawn) and isinstance(again, DataPrepared)
     assert (again.drop, again.story) == (f"{MODEL}/3", f"{MODEL}/3")
     _, requested = told(life, 3, epoch=1)
@@ -85,7 +85,7 @@ def test_the_training_waits_until_it_is_withdrawn(life: Lifecycle) -> None:
 
 
 def test_what_a_person_has_put_back_is_not_withdrawn_again(life: Lifecycle) -> None:
-    _, asked = told(life, 3)
+    asked, _ = told(life, 3)
     assert isinstance(asked, WithdrawalRequested)
     life.services.ledger.run("preprocess", asked, lambda: withdraw(asked, life.services), lambda _: None)
     life.services.rows.withdraw(MODEL, POISONED, withdrawn=False)

@@ -47,8 +47,8 @@ def test_a_young_champion_that_holds_its_skill_is_kept() -> None:
         ({"last_event_time": NEW_YEAR + timedelta(days=31)}, "31.0 days"),
         ({"trained_until": None}, "nothing says until when"),
         (
-            {"withdrawn": ["m/a", "m/b"]},
-            "the newest training (version 3) has learned from m/a and 1 more, withdrawn since",
+            {"latest": 4, "withdrawn": ["m/a", "m/b"]},
+            "the latest training (version 4) has learned from m/a and 1 more, withdrawn since",
         ),
         ({"skills": [], "fault": "version 3 cannot be loaded: why."}, "Version 3: version 3 cannot be loaded: why."),
     ],

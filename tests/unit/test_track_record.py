@@ -61,7 +61,7 @@ def test_a_drop_that_was_written_again_is_in_the_record_once() -> None:
 def test_what_a_person_has_withdrawn_is_odd_to_those_that_have_learned_from_it() -> None:
     accounts = [month(2), month(1, withdrawn=True)]
     assert odd_drops(SPEC, accounts, [("month 1", 1), ("month 2", 1)], services()) == {
-        "month 1": "a person has withdrawn it since"
+        "month 1": "it was withdrawn since"
     }
     assert not odd_drops(SPEC, accounts, [("month 2", 1)], services())
 
