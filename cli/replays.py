@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from cli.output import arguments, say, show_json
 from cli.rejects import Drop, quarantine
 from shared.errors import TidewheelError
 from shared.lifecycle.events import DropReceived, Event
-from shared.lifecycle.lineage import known_account, model_of
+from shared.lifecycle.lineage import known_account, model_of, prepared
 from shared.lifecycle.story import Told
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def replay(
         model = model_of(drop)
     services = place.services()
     received = landed(drop, services)
-    event = services.ledger.unbegun("preprocess", received)
+    event = _untouched(received, model, services)
     story = Story(drop)
     services.publish([event])
     say(f"Generation {received.generation} of {drop} is to be prepared again (epoch {event.epoch}).")
@@ -44,6 +45,16 @@ def replay(
     story.refuse_unended()
     report = report_of(services, story, model, received.generation) | {"epoch": event.epoch}
     return show_json(report) if as_json else show_outcome(report)
+
+
+def _untouched(received: DropReceived, model: str, services: Services) -> Event:
+    """The arrival in an epoch in which nobody has prepared the drop, nor evaluated it, as after a withdrawal."""
+    event = services.ledger.unbegun("preprocess", received)
+    account = services.warehouse.account(model, received.name, received.generation)
+    if account is None or account.outcome != "prepared":
+        return event
+    evaluated = services.ledger.unbegun("evaluate", replace(prepared(account), epoch=event.epoch))
+    return services.ledger.unbegun("preprocess", replace(event, epoch=evaluated.epoch))
 
 
 def landed(drop: str, services: Services) -> DropReceived:

@@ -39,14 +39,14 @@ def decide(event: ModelTrained, services: Services) -> list[Event]:
     """Judge a challenger by MLflow's metrics; end its request, and let go on what waited for that."""
     try:
         told: list[Event] = _decided(event, services)
+        spoilt = _learned_from_withdrawn(event, services)
     except PermanentError as error:
         # Nobody will ever judge it: what waits behind it must not wait for ever.
-        told = [failure("promote", event, error)]
+        told, spoilt = [failure("promote", event, error)], False
     following = [_unbegun(each, services) for each in services.desk.close(event.model, event.request)]
     crash.point("promote.closed")
     is_asked = any(isinstance(each, DataPrepared) for each in following)
-    spoilt = not is_asked and _learned_from_withdrawn(event, services)
-    return [*told, *following, *(evaluated_again(event.model, services) if spoilt else [])]
+    return [*told, *following, *(evaluated_again(event.model, services) if spoilt and not is_asked else [])]
 
 
 def _unbegun(event: Event, services: Services) -> Event:

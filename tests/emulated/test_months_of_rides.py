@@ -175,7 +175,7 @@ def test_a_poisoned_month_is_withdrawn_and_the_next_training_goes_without_it(lif
     [withdrawn] = [event for event in poisoned if isinstance(event, DropWithdrawn)]
     assert (withdrawn.drop, withdrawn.who) == (JUNE, "the gate") and "a version's skill was" in withdrawn.reason
     kinds = [type(event) for event in poisoned]
-    assert kinds.index(DropWithdrawn) < kinds.index(TrainingRequested) and kinds.count(TrainingRequested) == 1
+    assert kinds.index(WithdrawalRequested) < kinds.index(TrainingRequested) and kinds.count(TrainingRequested) == 1
     [trained] = [event for event in poisoned if isinstance(event, ModelTrained)]
     assert JUNE not in learned(life, trained.version) and f"{MODEL}/2013-07.csv" in learned(life, trained.version)
 
