@@ -121,7 +121,8 @@ def test_a_version_is_explained_back_to_its_files(laptop: Laptop, tidewheel: Com
 
 def test_a_replay_is_another_preparation_and_evaluation(tidewheel: Command, taxis: Any) -> None:
     report = tidewheel.json("replay", SECOND, "--wait")
-    assert (report["epoch"], report["outcome"], report["accepted"]) == (1, "prepared", ROWS // 2)
+    # The withdrawal of the other drop may have had this one evaluated in the first epoch already.
+    assert report["epoch"] in {1, 2} and (report["outcome"], report["accepted"]) == ("prepared", ROWS // 2)
     kinds = [event["event"] for event in report["events"]]
     assert kinds[:3] == ["DropReceived", "DataPrepared", "ModelEvaluated"]
     refused = tidewheel.json("replay", FEW, "--wait")
