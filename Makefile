@@ -51,6 +51,7 @@ destroy: $(STAMP) ## away from Google Cloud, all of it: PROJECT=… REGION=…
 	deploy/gcp/deploy.sh down
 
 bench: $(STAMP) ## measure, into benchmarks/results.json and benchmarks/README.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the virtual environment, caches and the laptop's state
