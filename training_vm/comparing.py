@@ -14,6 +14,7 @@ from shared.lifecycle import holdout
 from shared.lifecycle.events import TrainingRequested
 from shared.lifecycle.holdout import Judged, Seen, judged_on
 from shared.lifecycle.services import Services
+from shared.lifecycle.standing import Standing
 from shared.lifecycle.track_record import odd_drops
 from training_vm.patience import patiently
 from training_vm.record import Compared, Fitted
@@ -32,7 +33,7 @@ MOST_OLDER_ROWS = 100_000
 class Rivals:
     """The champion and a pending challenger: those that can be loaded, with their drops, and why another cannot."""
 
-    champion: int | None
+    decided: Standing
     loaded: Mapping[int, Loaded]
     drops: Mapping[int, Collection[Seen]]
     faults: Mapping[int, str]
@@ -57,7 +58,7 @@ def compare(
 
     accounts = services.warehouse.accounts(event.model)
     held_out, rivals = _rows(spec, event, data, accounts, services), _rivals(event.model, services)
-    odd = odd_drops(spec, accounts, data.drops, services)
+    odd = odd_drops(spec, accounts, data.drops, services.warehouse.evaluations(spec.name), rivals.decided)
     newest, rows = held_out.newest, held_out.rows
     about = judged_on(newest, set(data.drops), rivals.drops, odd=odd, faults=rivals.faults)
     # All of them: those beyond the few that are named would count as drops that both know.
@@ -76,7 +77,7 @@ def compare(
         newest=newest,
         older=held_out.older,
         among=held_out.among,
-        champion=rivals.champion,
+        champion=rivals.decided.champion,
         rows=rows.judged,
         rivals={version: loaded.pipeline for version, loaded in rivals.loaded.items()},
         news=news,
@@ -93,7 +94,7 @@ def _rivals(model: str, services: Services) -> Rivals:
         except PermanentError as error:
             log.warning("Version %d cannot be scored: %s", number, error)
             faults[number] = str(error)
-    return Rivals(champion=standing.champion, loaded=loaded, drops=drops, faults=faults)
+    return Rivals(decided=standing, loaded=loaded, drops=drops, faults=faults)
 
 
 def _loaded(model: str, number: int, services: Services) -> tuple[Loaded, Collection[Seen]]:

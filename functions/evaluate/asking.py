@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from functions.evaluate.pending import Fresh
 from functions.evaluate.scoring import Candidate, Scored, unseen
 from shared.errors import PermanentError
 from shared.evaluation.policy import KEEP, TRAIN, Verdict, regretted, worth_training
+from shared.lifecycle.events import WithdrawalRequested
 from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, Record
 
 if TYPE_CHECKING:
@@ -124,6 +125,14 @@ def _successor(case: Case) -> int | None:
         return case.services.registry.load(case.spec.name, newest.version).version
     except PermanentError:
         return None
+
+
+def after(withdrawn: Sequence[WithdrawalRequested], verdict: Verdict) -> Verdict:
+    """The verdict on a training waits: once odd drops are withdrawn, the newest one is evaluated once more."""
+    if not withdrawn:
+        return verdict
+    first, more = withdrawn[0], f", and {len(withdrawn) - 1} more" if len(withdrawn) > 1 else ""
+    return Verdict(KEEP, f"{verdict.why} But {first.drop} is withdrawn first: {first.reason}{more}.")
 
 
 def _undecided(case: Case, verdict: Verdict, fresh: Fresh) -> Verdict:

@@ -65,10 +65,17 @@ class Case:
     def withdrawn_from(self, version: Version) -> list[str]:
         """The drops that were withdrawn after a version had learned from them."""
         gone = {(each.drop, each.generation) for each in self.accounts if each.withdrawn}
-        learned = self.services.registry.drops([version])[0].items() if gone else ()
-        return sorted(drop for drop, _ in gone.intersection(learned))
+        if gone and version.version not in self._learned:
+            self._learned[version.version] = self.services.registry.drops([version])[0]
+        return sorted(drop for drop, _ in gone.intersection(self._learned.get(version.version, {}).items()))
+
+    @cached_property
+    def _learned(self) -> dict[int, dict[str, int]]:
+        """What versions have learned from, as far as that was asked."""
+        return {}
 
     @cached_property
     def _trainings(self) -> list[Version]:
+        """Oldest first, as the registry tells them."""
         versions = self.services.registry.versions(self.spec.name)
-        return sorted((each for each in versions if each.counts and not each.is_sampled), key=lambda each: each.version)
+        return [each for each in versions if each.counts and not each.is_sampled]

@@ -48,7 +48,8 @@ def _compared(case: Case, drops: Sequence[Account], challenger: Candidate, champ
     metrics = judged_metrics(case.spec, named, challenger.loaded.pipeline, baseline, rivals)
     metrics[OVERLAP] = float(rows["_drop"].isin(challenger.data.drop_names).sum())
     theirs = {champion.number: set(champion.data.drops)} if champion else {}
-    odd = odd_drops(case.spec, case.accounts, challenger.data.drops, case.services)
+    evaluations = case.services.warehouse.evaluations(case.spec.name)
+    odd = odd_drops(case.spec, case.accounts, challenger.data.drops, evaluations, case.standing)
     tags = {holdout.JUDGED_ON: holdout.judged_on(drops, learned, theirs, odd=odd).to_tag()}
     groups = metrics.get(f"{prefix(champion.number if champion else None)}/{ALL}/groups", 0.0)
     return Fresh(metrics=metrics, tags=tags, groups=int(groups))

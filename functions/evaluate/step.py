@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from functions.evaluate import asking
@@ -32,9 +33,9 @@ from shared.lifecycle.events import (
 )
 from shared.lifecycle.holdout import standing
 from shared.lifecycle.ledger import failure
-from shared.lifecycle.oddities import before_that, withdrawals
+from shared.lifecycle.oddities import withdrawals
 from shared.lifecycle.services import Services
-from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, odd_drops, track_record
+from shared.lifecycle.track_record import BEFORE, CHALLENGER, CHAMPION, Row, odd_drops, track_record
 
 if TYPE_CHECKING:
     from shared.adapters.warehouse import Account
@@ -49,9 +50,9 @@ def evaluate(event: DataPrepared, services: Services) -> list[Event]:
         return [_evaluated(case, Findings(), passed_over)]
     findings = _found(case, *candidates(case))
     # Read once all has been written down that this drop has shown.
-    found = track_record(spec, accounts, services, until=case.until) if CHAMPION in findings.roles else {}
-    withdrawn = _withdrawals(case) if findings.roles else []
-    verdict = before_that(asking.worth(case, findings, found), withdrawn)
+    known = services.warehouse.evaluations(event.model) if findings.roles else []
+    found, withdrawn = track_record(spec, accounts, known, until=case.until), _withdrawals(case, known)
+    verdict = asking.after(withdrawn, asking.worth(case, findings, found))
     request = [_request(event, verdict)] if verdict.outcome == TRAIN else []
     # What was lost on a drop that is withdrawn is no loss.
     regret = "" if withdrawn else asking.regret(case, findings.roles, found)
@@ -90,9 +91,9 @@ def _found(case: Case, roles: dict[str, Candidate], faults: dict[str, PermanentE
     return Findings(roles=roles, scored=scored, drift=indices, drifted=drifted, fresh=fresh, fault=fault)
 
 
-def _withdrawals(case: Case) -> list[WithdrawalRequested]:
+def _withdrawals(case: Case, evaluations: Sequence[Row]) -> list[WithdrawalRequested]:
     among = [(each.drop, each.generation) for each in standing(case.accounts) if not each.withdrawn]
-    odd = odd_drops(case.spec, case.accounts, among, case.services)
+    odd = odd_drops(case.spec, case.accounts, among, evaluations, case.standing)
     named = {(drop, generation): odd[drop] for drop, generation in among if drop in odd}
     return withdrawals(case.spec, case.accounts, named, case.event, case.services)
 

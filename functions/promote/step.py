@@ -43,15 +43,10 @@ def decide(event: ModelTrained, services: Services) -> list[Event]:
     except PermanentError as error:
         # Nobody will ever judge it: what waits behind it must not wait for ever.
         told, spoilt = [failure("promote", event, error)], False
-    following = [_unbegun(each, services) for each in services.desk.close(event.model, event.request)]
+    following = services.desk.close(event.model, event.request)
     crash.point("promote.closed")
     is_asked = any(isinstance(each, DataPrepared) for each in following)
     return [*told, *following, *(evaluated_again(event.model, services) if spoilt and not is_asked else [])]
-
-
-def _unbegun(event: Event, services: Services) -> Event:
-    """A drop that asked while the training went on may have been evaluated again since, for another reason."""
-    return services.ledger.unbegun("evaluate", event) if isinstance(event, DataPrepared) else event
 
 
 def _learned_from_withdrawn(event: ModelTrained, services: Services) -> bool:

@@ -158,7 +158,9 @@ def _odd(spec: ModelSpec, evidence: Evidence) -> list[str]:
     if not evidence.odd:
         return []
     odd = listed([f"{drop} ({why})" for drop, why in evidence.odd.items()])
-    return [f"it has learned from what looks like no world that lasted: {odd}; promote it by hand if that is the world"]
+    is_for_a_person = spec.policy.odd_drops == "propose"
+    how = "withdraw that, or promote it by hand" if is_for_a_person else "promote it by hand if it is the world"
+    return [f"it has learned from what looks like no world that lasted: {odd}; {how}"]
 
 
 def _news(spec: ModelSpec, evidence: Evidence) -> list[str]:

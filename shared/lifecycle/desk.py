@@ -61,8 +61,15 @@ class Page:
 class Desk:
     """Takes requests for training, and says what becomes of each."""
 
-    def __init__(self, storage: Storage, bucket: str, account: Callable[[str, str, int], Account | None]) -> None:
-        self._storage, self._bucket, self._account = storage, bucket, account
+    def __init__(
+        self,
+        storage: Storage,
+        bucket: str,
+        account: Callable[[str, str, int], Account | None],
+        unbegun: Callable[[str, Event], Event] = lambda _, event: event,
+    ) -> None:
+        """A desk; `unbegun` finds the epoch in which nobody has begun a step of an event: `Ledger.unbegun`."""
+        self._storage, self._bucket, self._account, self._unbegun = storage, bucket, account, unbegun
 
     def read(self, model: str) -> Page:
         """What is open and who waits."""
@@ -101,7 +108,8 @@ class Desk:
     def close(self, model: str, request: str) -> list[Event]:
         """End the open request: the events that go on, namely who was first in line, and a drop that asked again.
 
-        Closing it twice gives the same events, in case the first one who did it could not publish them.
+        Closing it twice gives the same events, in case the first one who did it could not publish them; a drop that
+        asked again and is at work already is evaluated once more.
         """
         page = self._change(model, lambda page: _closed(page, request))
         closed = next((each for each in reversed(page.closings) if each["request"] == request), None)
@@ -111,7 +119,9 @@ class Desk:
         account = self._account(model, again["drop"], again["generation"]) if again else None
         if again is None or account is None or account.outcome != "prepared":
             return []
-        return [replace(prepared(account), epoch=again["epoch"] + 1, story=account.drop)]
+        # It may have been evaluated again since, for another reason.
+        event = self._unbegun("evaluate", replace(prepared(account), epoch=again["epoch"] + 1))
+        return [replace(event, story=account.drop)]
 
     def _change(self, model: str, change: Callable[[Page], Page]) -> Page:
         while True:

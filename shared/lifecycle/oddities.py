@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.contract.spec import ModelSpec
-from shared.evaluation.policy import KEEP, Verdict
 from shared.lifecycle.events import Event, WithdrawalRequested, request_id
 from shared.lifecycle.holdout import Seen, standing
 from shared.lifecycle.lineage import prepared
@@ -35,17 +34,9 @@ def withdrawals(
         return []
     bytes_of = {(each.drop, each.generation): each.digest for each in accounts}
     copied = {digest: why for each, why in odd.items() if (digest := bytes_of.get(each))}
-    there = [each for each in standing(accounts) if not each.withdrawn and not _was_asked(each, services)]
+    there = [each for each in standing(accounts) if not each.withdrawn]
     found = [(each, odd.get((each.drop, each.generation)) or copied.get(each.digest or "")) for each in there]
-    return [_asked(account, why, cause) for account, why in found if why]
-
-
-def before_that(verdict: Verdict, asked: Sequence[WithdrawalRequested]) -> Verdict:
-    """The verdict on a training waits: once they are withdrawn, the newest drop is evaluated once more."""
-    if not asked:
-        return verdict
-    more = f", and {len(asked) - 1} more" if len(asked) > 1 else ""
-    return Verdict(KEEP, f"{verdict.why} But {asked[0].drop} is withdrawn first: {asked[0].reason}{more}.")
+    return [_asked(account, why, cause) for account, why in found if why and not _was_asked(account, services)]
 
 
 def remember(event: WithdrawalRequested, services: Services) -> None:

@@ -104,7 +104,7 @@ class Services:
         """Which training is open, and who waits."""
         from shared.lifecycle.desk import Desk
 
-        return Desk(self.storage, self.settings.state_bucket, self.warehouse.account)
+        return Desk(self.storage, self.settings.state_bucket, self.warehouse.account, self.ledger.unbegun)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events; returns when the broker has confirmed them all."""

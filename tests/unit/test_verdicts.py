@@ -241,6 +241,14 @@ def test_on_fresh_drops_there_are_no_news_and_the_gain_decides() -> None:
     assert judged(GOOD, drops=[JANUARY], news=[]).outcome == "promote"
 
 
+@pytest.mark.parametrize(
+    ("odd_drops", "how"), [("propose", "withdraw that, or promote it"), ("withdraw", "promote it by hand if")]
+)
+def test_what_is_told_of_an_odd_drop_is_what_a_person_has_to_do(odd_drops: str, how: str) -> None:
+    verdict = judged(GOOD, odd={DECEMBER: "it collapsed"}, policy={"odd_drops": odd_drops})
+    assert verdict.outcome == "keep" and f"{DECEMBER} (it collapsed); {how}" in verdict.why
+
+
 def test_what_has_learned_from_an_odd_drop_serves_only_by_a_persons_will() -> None:
     verdict = judged(GOOD, odd={DECEMBER: "a version's skill was 0.10 there, and 0.70 on the next"})
     assert verdict.outcome == "keep"
