@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,27 @@ def test_the_same_source_makes_the_same_bytes_wherever_it_is(copy: Path, tmp_pat
         os.utime(file, (1, 1))
         file.chmod(0o600)
     assert digests(copy, tmp_path / "a") == digests(other, tmp_path / "b")
+
+
+def test_who_packs_it_changes_nothing(copy: Path, tmp_path: Path) -> None:
+    # Not every name and comment is in ASCII.
+    (copy / "shared/errors.py").open("a", encoding="utf-8").write('\nPRÉCIS = "…"\n')
+    ours = digests(copy, tmp_path / "ours")
+    own = "import sys, pathlib, deploy.gcp.package as it; it.package(*map(pathlib.Path, sys.argv[1:]))"
+    strange = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
+    command = [sys.executable, "-c", own, str(tmp_path / "theirs"), str(copy)]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **strange}, umask=0o077, check=True)
+    theirs = json.loads((tmp_path / "theirs/manifest.json").read_text())
+    assert {name: each["sha256"] for name, each in everything(theirs).items()} == ours
+
+
+def test_what_is_needed_is_what_the_cloud_needs_and_not_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = ["inside; sys_platform == 'linux'", "outside; sys_platform == 'darwin'", "old; python_version < '3.12'"]
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: wanted if name == "entry" else [])
+    for platform in ("linux", "darwin"):
+        monkeypatch.setattr("sys.platform", platform)
+        assert pins.closure(["entry"]) == {"entry", "inside", "old"}
+        pins._required.cache_clear()
 
 
 def test_the_manifest_lists_every_function_and_the_worker_with_the_zips_digests(copy: Path, tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ def stage(folder: Path, *, digest: str = "") -> None:
     (folder / "requirements.txt").write_text("\n".join(requirements()) + "\n")
     shutil.copy(HERE / "start.py", folder)
     base = r"\1" + (f"@{digest}" if digest else "")
-    recipe = (HERE / "Containerfile").read_text()
-    (folder / "Dockerfile").write_text(re.sub(r"(?m)^(FROM \S+)", base, recipe))
+    recipe = (HERE / "Containerfile").read_text("utf-8")
+    (folder / "Dockerfile").write_text(re.sub(r"(?m)^(FROM \S+)", base, recipe), "utf-8")
 
 
 def requirements() -> list[str]:

@@ -17,6 +17,15 @@ from shared.errors import PermanentError
 PREFERRED = {"mlflow": "mlflow-skinny"}
 # A pin that one of them needs is taken: which one the cloud runs is Terraform's to say.
 PYTHONS = ("3.11", "3.12", "3.13")
+# Where it is to run, and not where it is packed.
+CLOUD = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_machine": "x86_64",
+    "platform_python_implementation": "CPython",
+    "platform_system": "Linux",
+    "sys_platform": "linux",
+}
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)$")
 
 
@@ -35,7 +44,7 @@ def slice_of(requirements: Path, modules: Iterable[str]) -> list[str]:
 
 def read_pins(requirements: Path) -> dict[str, str]:
     """Every pin, by its package's canonical name."""
-    found = filter(None, map(_PIN.match, requirements.read_text().splitlines()))
+    found = filter(None, map(_PIN.match, requirements.read_text("utf-8").splitlines()))
     return {canonical(each[1]): each[0] for each in found}
 
 
@@ -86,8 +95,8 @@ def _applies(requirement: Requirement, extra: str) -> bool:
     marker = requirement.marker
     if marker is None:
         return not extra
-    here = [{"python_version": each, "python_full_version": f"{each}.0", "extra": extra} for each in PYTHONS]
-    return any(marker.evaluate(each) for each in here)
+    pythons = [{"python_version": each, "python_full_version": f"{each}.0"} for each in PYTHONS]
+    return any(marker.evaluate({**CLOUD, **each, "extra": extra}) for each in pythons)
 
 
 @cache

@@ -61,7 +61,7 @@ class _Walk:
         path = _file(self._root, module)
         if path is None or module in self._paths:
             return
-        code = read(module, path.read_text())
+        code = read(module, path.read_bytes())
         self._paths[module], self._modules[module] = path, code
         self._waiting[module] = [] if whole else list(code.functions)
         if "." in module:

@@ -39,7 +39,7 @@ class Module:
 
 
 @lru_cache(maxsize=1024)
-def read(name: str, text: str) -> Module:
+def read(name: str, text: bytes) -> Module:
     """The module of that name; what is only there for the type checker is left out."""
     tree = ast.parse(text)
     functions = tuple(_code(name, each.name, ast.walk(each)) for each in _functions(tree))

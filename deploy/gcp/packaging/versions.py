@@ -12,7 +12,7 @@ UNKNOWN = "unknown"
 def of_files(root: Path, files: Iterable[str]) -> dict[str, str]:
     """The newest commit of the files, and whether they are as it has them: `true`, `false`, or unknown without git."""
     these = ["--", *sorted(files)]
-    commit, changes = git(root, "log", "-1", "--format=%H", *these), git(root, "status", "--porcelain", *these)
+    commit, changes = git(root, "rev-list", "-1", "HEAD", *these), git(root, "status", "--porcelain", *these)
     if not commit or changes is None:
         return {"commit": UNKNOWN, "clean": UNKNOWN}
     return {"commit": commit, "clean": str(not changes).lower()}
