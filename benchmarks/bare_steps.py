@@ -19,6 +19,7 @@ from shared.contract import catalog
 from shared.contract.cleaning import clean
 from shared.contract.frames import typed
 from shared.contract.params import with_defaults
+from shared.contract.source import Source
 
 HELD_OUT = 200_000
 
@@ -46,7 +47,7 @@ class BareSteps:
         return taken
 
     def _clean(self, file: Path, into: Path) -> Any:
-        return clean(file, file.name, self._spec, drop=file.name, generation=1, into=into)
+        return clean(Source.on_disk(file), file.name, self._spec, drop=file.name, generation=1, into=into)
 
     def _load(self, parts: list[str]) -> None:
         self._db.execute("CREATE TABLE IF NOT EXISTS rows AS FROM read_parquet(?) LIMIT 0", [parts])

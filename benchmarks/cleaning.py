@@ -24,6 +24,7 @@ from deploy.local.layout import ROOT
 from deploy.local.parts import MANNERS
 from shared.contract import catalog
 from shared.contract.cleaning import clean
+from shared.contract.source import Source
 from shared.errors import TidewheelError
 
 OURS = "tidewheel"
@@ -158,9 +159,9 @@ def main() -> None:
 
 
 def _ours(file: Path, into: Path) -> int:
-    spec = catalog.model("taxi_fare")
+    source, spec = Source.on_disk(file), catalog.model("taxi_fare")
     # As a step does it once a part is uploaded.
-    return clean(file, file.name, spec, drop="d", generation=1, into=into, hand_over=Path.unlink).accepted
+    return clean(source, file.name, spec, drop="d", generation=1, into=into, hand_over=Path.unlink).accepted
 
 
 def _peak_mb() -> float:

@@ -26,6 +26,7 @@ from shared.contract.cleaning import clean
 from shared.contract.frames import typed
 from shared.contract.params import with_defaults
 from shared.contract.refusal import Refusal
+from shared.contract.source import Source
 from shared.contract.spec import ModelSpec
 from shared.evaluation import scores
 from training_vm.fitting import fitted
@@ -84,7 +85,7 @@ def cleaned(folder: Path, spec: ModelSpec) -> Iterator[Drop]:
     for file in sorted(each for each in folder.iterdir() if each.is_file()):
         with tempfile.TemporaryDirectory() as into:
             try:
-                found = clean(file, file.name, spec, drop=file.name, generation=1, into=Path(into))
+                found = clean(Source.on_disk(file), file.name, spec, drop=file.name, generation=1, into=Path(into))
             except Refusal as refusal:
                 print(f"{file.name} is refused: {refusal}", flush=True)
                 continue

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from shared.errors import TidewheelError
@@ -32,13 +30,9 @@ class BucketLog:
     def read(self) -> str:
         """What has been said so far."""
         bucket, name = self.services.settings.state_bucket, f"{FOLDER}{self.name}.log"
-        newest = [generation for found, generation, _ in self.services.storage.objects(bucket, name) if found == name]
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "log"
-            if newest and self.services.storage.download(bucket, name, newest[0], file):
-                return file.read_text(errors="replace")
-        # It has grown in between, or its time is over.
-        return ""
+        found = self.services.storage.content(bucket, name)
+        # Its time may be over.
+        return found[0].decode(errors="replace") if found else ""
 
 
 def known(services: Services) -> list[BucketLog]:

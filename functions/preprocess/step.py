@@ -8,12 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from functions.preprocess.staging import Staging
+from shared.adapters.storage import Stored
 from shared.adapters.warehouse import Account
 from shared.contract import catalog
+from shared.contract.ahead import one_ahead
 from shared.contract.cleaning import Cleaned, clean
 from shared.contract.names import check_name
 from shared.contract.output import REJECTS, ROWS
 from shared.contract.refusal import Refusal
+from shared.contract.source import Source
 from shared.contract.spec import ModelSpec
 from shared.errors import PermanentError
 from shared.lifecycle import crash
@@ -27,16 +30,23 @@ LATE = "A newer generation of it is prepared already, and its rows stand."
 
 @dataclass(frozen=True)
 class _Drop:
-    """What one call is about: the drop, its model, and a folder that goes away afterwards."""
+    """What one call is about: the drop, its model, its object, and a folder that goes away afterwards."""
 
     event: DropReceived
     spec: ModelSpec
+    stored: Stored
     services: Services
     folder: Path
 
     @property
-    def file(self) -> Path:
-        return self.folder / "file"
+    def source(self) -> Source:
+        """The object's bytes; one range is on its way while the one before it is read."""
+        return Source(lambda: one_ahead(self.stored.ranges()), self.folder / "file")
+
+    @property
+    def name(self) -> str:
+        """What the object says it is; one that was packed on its way here is not named for that."""
+        return f"{self.event.name}.gz" if self.stored.gzipped else self.event.name
 
 
 def prepare(event: DropReceived, services: Services) -> list[Event]:
@@ -47,41 +57,42 @@ def prepare(event: DropReceived, services: Services) -> list[Event]:
     """
     if event.bucket != (landing := services.settings.landing_bucket):
         raise PermanentError(f'drops land in the bucket "{landing}", not in "{event.bucket}".', "Drop the file there.")
-    with TemporaryDirectory(prefix="tidewheel-") as folder:
-        if _is_folder_marker(event, services, Path(folder)):
-            return []
-        check_name(event.name)
-        return _prepare(_Drop(event, catalog.model(event.model), services, Path(folder)))
+    stored = services.storage.stored(event.bucket, event.name, event.generation)
+    # Consoles make folders by writing an empty object whose name ends in a slash.
+    if event.name.endswith("/") and (stored is None or not stored.size_bytes):
+        return []
+    check_name(event.name)
+    return [_prepared(event, catalog.model(event.model), stored, services)]
 
 
-def _is_folder_marker(event: DropReceived, services: Services, folder: Path) -> bool:
-    """Consoles make folders by writing an empty object whose name ends in a slash."""
-    if not event.name.endswith("/"):
-        return False
-    marker = folder / "marker"
-    there = services.storage.download(event.bucket, event.name, event.generation, marker)
-    return not there or marker.stat().st_size == 0
-
-
-def _prepare(drop: _Drop) -> list[Event]:
-    event, warehouse = drop.event, drop.services.warehouse
-    warehouse.prepare(event.model, drop.spec)
+def _prepared(event: DropReceived, spec: ModelSpec, stored: Stored | None, services: Services) -> Event:
+    warehouse = services.warehouse
+    warehouse.prepare(event.model, spec)
     newest = warehouse.account(event.model, event.name)
     if newest and newest.outcome == "prepared" and newest.generation > event.generation:
-        return [_ignored(event, LATE)]
-    if not drop.services.storage.download(event.bucket, event.name, event.generation, drop.file):
-        return [_ignored(event, GONE)]
-    with Staging(event.model, drop.services) as staging:
-        return [_cleaned(drop, staging)]
+        return _ignored(event, LATE)
+    if stored is None:
+        return _ignored(event, GONE)
+    with TemporaryDirectory(prefix="tidewheel-") as folder, Staging(event.model, services) as staging:
+        return _cleaned(_Drop(event, spec, stored, services, Path(folder)), staging)
 
 
 def _cleaned(drop: _Drop, staging: Staging) -> Event:
     """Cleaned rows are staged while others are still to come: this disk never holds all of them."""
-    name, generation, into = drop.event.name, drop.event.generation, _new(drop.folder)
+    event, into = drop.event, _new(drop.folder)
     try:
-        cleaned = clean(drop.file, name, drop.spec, drop=name, generation=generation, into=into, hand_over=staging.take)
+        cleaned = clean(
+            drop.source,
+            drop.name,
+            drop.spec,
+            drop=event.name,
+            generation=event.generation,
+            into=into,
+            hand_over=staging.take,
+        )
     except Refusal as refusal:
-        _quarantine(drop, refusal, staging)
+        if not _quarantine(drop, refusal, staging):
+            return _ignored(event, GONE)
         raise
     return _swapped(drop, cleaned, staging)
 
@@ -108,15 +119,21 @@ def _ignored(event: DropReceived, why: str) -> DropIgnored:
     return DropIgnored(model=event.model, drop=event.name, generation=event.generation, why=why)
 
 
-def _quarantine(drop: _Drop, refusal: Refusal, staging: Staging) -> None:
-    """Keep the file with the reason beside it, and write its account; the rows of an earlier generation stay."""
+def _quarantine(drop: _Drop, refusal: Refusal, staging: Staging) -> bool:
+    """Keep the file with the reason beside it, and write its account; the rows of an earlier generation stay.
+
+    Returns:
+        False: the file was replaced meanwhile, and nothing was kept.
+    """
     event, storage, bucket = drop.event, drop.services.storage, drop.services.settings.quarantine_bucket
     kept = f"{event.name}@{event.generation}"
-    storage.upload(bucket, kept, drop.file)
+    if not storage.copy((event.bucket, event.name), event.generation, (bucket, kept)):
+        return False
     reason = {"error": refusal.error, "remedy": refusal.remedy, "rows": refusal.rows, "rejected": refusal.rejected}
     storage.create(bucket, f"{kept}.json", {"drop": event.name, "generation": event.generation, **reason})
     rejects = staging.uri(REJECTS) if refusal.rejects_files else None
     drop.services.warehouse.refuse(_account(drop, refusal), rejects)
+    return True
 
 
 def _account(drop: _Drop, counted: Cleaned | Refusal) -> Account:

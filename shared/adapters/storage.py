@@ -1,4 +1,4 @@
-"""Cloud Storage: small JSON objects that are created once, and files that are streamed."""
+"""Cloud Storage: small JSON objects that are created once, and large ones that are read in ranges."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,10 @@ from shared.settings import Settings
 
 if TYPE_CHECKING:
     from google.cloud import storage
+
+
+# A range more is a request more; one that is held, and one that is on its way, are in memory.
+FIRST_RANGE_BYTES, RANGE_BYTES = 2**20, 8 * 2**20
 
 
 @contextmanager
@@ -33,6 +38,53 @@ def passing() -> Iterator[None]:
         yield
     except waits as error:
         raise PassingError(f"the storage is not ready: {error}") from error
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One generation of an object, to be read.
+
+    Attributes:
+        size_bytes: of what is stored.
+        gzipped: it was packed on its way here, as `gcloud storage cp --gzip-local` does, and is stored like that.
+    """
+
+    size_bytes: int
+    gzipped: bool
+    _blob: storage.Blob
+
+    def ranges(self) -> Iterator[bytes]:
+        """All bytes as they are stored, in ranges that are asked for one by one; the first is small.
+
+        Raises:
+            PassingError: the generation is gone by now, or the storage is away.
+        """
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        start, most = 0, FIRST_RANGE_BYTES
+        while start < self.size_bytes:
+            try:
+                read = self._range(start, min(start + most, self.size_bytes))
+            except (NotFound, PreconditionFailed) as error:
+                raise PassingError(f"{self._blob} was replaced while it was read.") from error
+            yield read
+            start, most = start + len(read), RANGE_BYTES
+
+    @passing()
+    def _range(self, start: int, end: int) -> bytes:
+        read: bytes = self._blob.download_as_bytes(
+            start=start,
+            end=end - 1,
+            if_generation_match=self._blob.generation,
+            raw_download=True,
+            # In the client's own steps of 8 KiB, to take an answer costs more than to send it.
+            single_shot_download=True,
+            # There is none of a part.
+            checksum=None,
+        )
+        if len(read) != end - start:
+            raise PassingError(f"{self._blob} came short: {len(read)} bytes of {end - start} from {start}.")
+        return read
 
 
 class Storage:
@@ -77,17 +129,21 @@ class Storage:
             return there[1] if there and there[0] == json.loads(text) else None
         return int(blob.generation or 0)
 
-    @passing()
     def read(self, bucket: str, name: str) -> tuple[dict[str, Any], int] | None:
-        """An object and its generation; None if there is none."""
+        """A JSON object and its generation; None if there is none."""
+        found = self.content(bucket, name)
+        return (json.loads(found[0]), found[1]) if found else None
+
+    @passing()
+    def content(self, bucket: str, name: str) -> tuple[bytes, int] | None:
+        """A small object's bytes and its generation; None if there is none."""
         from google.api_core.exceptions import NotFound
 
         blob = self._client.bucket(bucket).blob(name)
         try:
-            text = blob.download_as_bytes()
+            return blob.download_as_bytes(), int(blob.generation or 0)
         except NotFound:
             return None
-        return json.loads(text), int(blob.generation or 0)
 
     @passing()
     def names(self, bucket: str, prefix: str) -> list[str]:
@@ -118,22 +174,36 @@ class Storage:
         return int(blob.generation or 0)
 
     @passing()
-    def download(self, bucket: str, name: str, generation: int, path: Path) -> bool:
-        """Stream one generation of an object into a file; False if that generation is gone."""
+    def stored(self, bucket: str, name: str, generation: int) -> Stored | None:
+        """One generation of an object, to be read; None if that generation is gone."""
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
         blob = self._client.bucket(bucket).blob(name)
         try:
-            blob.download_to_filename(path, if_generation_match=generation)
+            blob.reload(if_generation_match=generation)
         except (NotFound, PreconditionFailed):
-            return False
-        return True
+            return None
+        return Stored(int(blob.size or 0), blob.content_encoding == "gzip", blob)
 
     @passing()
-    def copy(self, source: tuple[str, str], target: tuple[str, str]) -> None:
-        """Copy an object from one bucket and name to another."""
-        bucket = self._client.bucket(source[0])
-        bucket.copy_blob(bucket.blob(source[1]), self._client.bucket(target[0]), target[1])
+    def copy(self, source: tuple[str, str], generation: int, target: tuple[str, str]) -> bool:
+        """Copy one generation of a bucket's object to another bucket and name; False if that generation is gone."""
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        here, there = (self._client.bucket(each[0]).blob(each[1]) for each in (source, target))
+        token = None
+        try:
+            while True:
+                # A large one is copied in steps.
+                token, _, _ = there.rewrite(here, token, if_source_generation_match=generation, retry=DEFAULT_RETRY)
+                if token is None:
+                    return True
+        except (NotFound, PreconditionFailed):
+            if self.stored(*source, generation):
+                # It is the other bucket that is not there.
+                raise
+            return False
 
     @passing()
     def delete(self, bucket: str, name: str, *, generation: int | None = None) -> None:

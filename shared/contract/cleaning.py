@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from shared.contract.raw import reject_table, with_raw
 from shared.contract.reading import Block, Reader, open_file
 from shared.contract.refusal import Refusal
 from shared.contract.repeats import Repeats, among, repeated
+from shared.contract.source import Source
 from shared.contract.spec import ModelSpec
 from shared.contract.tally import Tally
 
@@ -54,7 +54,7 @@ class Cleaned:
 
 
 def clean(
-    file: Path,
+    source: Source,
     name: str,
     spec: ModelSpec,
     *,
@@ -66,7 +66,7 @@ def clean(
     """Read a file by its model's contract, in memory that does not grow with it (but for 8 bytes a row).
 
     Args:
-        file: where its bytes are.
+        source: where its bytes are; text is gone through twice, and Parquet is put on this disk.
         name: what it is called; the ending says what it claims to be.
         into: a folder for what becomes of it.
         hand_over: is given each part as soon as it is whole, in other threads, and may take it away; without it, all
@@ -77,9 +77,8 @@ def clean(
             handed over before that was known.
     """
     with ThreadPoolExecutor() as beside:
-        digest = beside.submit(_digest, file)
         try:
-            reader = open_file(file, name, spec)
+            reader = open_file(source, name, spec)
             with connect(into) as connection:
                 judge = Judge(connection, spec, reader.readings())
                 same: dict[str, str | int] = {"_drop": drop, "_generation": generation}
@@ -87,15 +86,10 @@ def clean(
                 rejects = Output(into, REJECTS, rejects_schema(), same, hand_over)
                 cleaning = _Cleaning(reader, judge, spec, rows, rejects)
                 cleaning.run(beside)
-                return cleaning.cleaned(digest.result())
+                return cleaning.cleaned(source.digest())
         except Refusal as refusal:
-            refusal.digest = digest.result()
+            refusal.digest = source.digest()
             raise
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class _Cleaning:

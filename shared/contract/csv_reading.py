@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.contract.checks import Reading, text_reading
@@ -11,6 +10,7 @@ from shared.contract.header import checked_names, header_names
 from shared.contract.lines import MAX_LINE_BYTES, blocks, count, is_plain, sifted
 from shared.contract.reading import Block
 from shared.contract.refusal import Refusal
+from shared.contract.source import Source
 from shared.contract.spec import FLOAT64, INT64, ModelSpec
 from shared.contract.unpacking import Kind, text_chunks
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class CsvReader:
     """A CSV file, gzipped or not."""
 
-    def __init__(self, file: Path, kind: Kind, spec: ModelSpec) -> None:
-        self._file, self._kind, self._spec = file, kind, spec
+    def __init__(self, source: Source, kind: Kind, spec: ModelSpec) -> None:
+        self._source, self._kind, self._spec = source, kind, spec
         names = header_names(next(self._texts()))
         self.ignored_columns = checked_names(names, spec)
         self._numbers = {column.name for column in spec.columns if column.type in (INT64, FLOAT64)}
@@ -44,7 +44,7 @@ class CsvReader:
             first += lines
 
     def _texts(self) -> Iterator[bytes]:
-        return blocks(text_chunks(self._file, self._kind, self._spec.max_unpacked_bytes))
+        return blocks(text_chunks(self._source, self._kind, self._spec.max_unpacked_bytes))
 
     def _block(self, text: bytes, first: int, lines: int, names: Sequence[str]) -> Block:
         import numpy as np

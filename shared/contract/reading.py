@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from shared.contract.checks import Reading
+from shared.contract.source import Source
 from shared.contract.spec import ModelSpec
 from shared.contract.unpacking import kind_of
 
@@ -47,7 +47,7 @@ class Reader(Protocol):
         """All rows, with these columns of them."""
 
 
-def open_file(file: Path, name: str, spec: ModelSpec) -> Reader:
+def open_file(source: Source, name: str, spec: ModelSpec) -> Reader:
     """Find out what the file is, and hold its columns against the contract.
 
     Raises:
@@ -56,5 +56,5 @@ def open_file(file: Path, name: str, spec: ModelSpec) -> Reader:
     from shared.contract.csv_reading import CsvReader
     from shared.contract.parquet_reading import ParquetReader
 
-    kind = kind_of(file, name)
-    return ParquetReader(file, spec) if kind == "parquet" else CsvReader(file, kind, spec)
+    kind = kind_of(source, name)
+    return ParquetReader(source.file(), spec) if kind == "parquet" else CsvReader(source, kind, spec)

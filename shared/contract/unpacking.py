@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 from shared.contract.refusal import Refusal, shown
+from shared.contract.source import CHUNK_BYTES, Source
 
 Kind = Literal["csv", "gzip", "parquet"]
 ENDINGS: dict[str, Kind] = {".csv": "csv", ".csv.gz": "gzip", ".parquet": "parquet"}
-CHUNK_BYTES = 2**20
-GZIP = b"\x1f\x8b"
+GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _SAYS = {"csv": "plain text", "gzip": "gzip", "parquet": "Parquet"}
 
 
-def kind_of(file: Path, name: str) -> Kind:
+def kind_of(source: Source, name: str) -> Kind:
     """What the name's ending promises, once the first bytes agree.
 
     Raises:
@@ -26,11 +25,10 @@ def kind_of(file: Path, name: str) -> Kind:
     declared = next((kind for ending, kind in ENDINGS.items() if name.lower().endswith(ending)), None)
     if declared is None:
         raise Refusal(f'"{shown(name)}" has no known ending.', f"Known are {', '.join(ENDINGS)}.")
-    with file.open("rb") as stream:
-        start = stream.read(4)
+    start = source.start()
     if not start:
         raise Refusal("the file is empty.", "Write the file again, and drop it again.")
-    found: Kind = "gzip" if start.startswith(GZIP) else "parquet" if start == b"PAR1" else "csv"
+    found: Kind = "gzip" if start.startswith(GZIP) else "parquet" if start.startswith(PARQUET) else "csv"
     if found != declared:
         raise Refusal(
             f"the name ends as {_SAYS[declared]}, but the content is {_SAYS[found]}.", "Name it as what it is."
@@ -38,14 +36,14 @@ def kind_of(file: Path, name: str) -> Kind:
     return declared
 
 
-def text_chunks(file: Path, kind: Kind, most_bytes: int) -> Iterator[bytes]:
+def text_chunks(source: Source, kind: Kind, most_bytes: int) -> Iterator[bytes]:
     """The text's bytes without a byte order mark, in chunks of about 1 MiB.
 
     Raises:
         Refusal: the text is too large, is UTF-16, holds NUL bytes, or its gzip is broken.
     """
     size = 0
-    for read in _unzipped(file) if kind == "gzip" else _chunks(file):
+    for read in _unzipped(source) if kind == "gzip" else source.chunks():
         chunk = read if size else _without_mark(read)
         if b"\0" in chunk:
             raise Refusal(f"there is a NUL byte at byte {size + chunk.index(0):,}.", "Text holds none: write it again.")
@@ -55,21 +53,15 @@ def text_chunks(file: Path, kind: Kind, most_bytes: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            yield chunk
-
-
 def _without_mark(chunk: bytes) -> bytes:
     if chunk.startswith(_UTF16):
         raise Refusal("the text is UTF-16.", "Write it in UTF-8.")
     return chunk.removeprefix(b"\xef\xbb\xbf")
 
 
-def _unzipped(file: Path) -> Iterator[bytes]:
+def _unzipped(source: Source) -> Iterator[bytes]:
     member = _member()
-    for chunk in _chunks(file):
+    for chunk in source.chunks():
         rest = chunk
         while rest:
             if member.eof:

@@ -19,6 +19,7 @@ from shared.adapters.warehouse import Account
 from shared.contract import catalog
 from shared.contract.cleaning import clean
 from shared.contract.output import REJECTS, ROWS, parts
+from shared.contract.source import Source
 from shared.lifecycle.services import Services
 from shared.settings import Settings
 from tests.emulated.bigquery_server import bigquery
@@ -38,7 +39,7 @@ class Project:
         spec, into = catalog.model(model), file.parent / f"{file.stem}-{generation}"
         into.mkdir()
         warehouse.prepare(model, spec)
-        cleaned = clean(file, name, spec, drop=name, generation=generation, into=into)
+        cleaned = clean(Source.on_disk(file), name, spec, drop=name, generation=generation, into=into)
         for path in (*cleaned.rows_files, *cleaned.rejects_files):
             self.services.storage.upload(bucket, f"staging/{name}/{generation}/{path.name}", path)
         rows, rejects = (f"gs://{bucket}/staging/{name}/{generation}/{parts(what)}" for what in (ROWS, REJECTS))

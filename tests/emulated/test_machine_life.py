@@ -100,12 +100,11 @@ def serial(cloud: Cloud, number: int) -> str:
     return consoles[0].read_text() if consoles else ""
 
 
-def log_of(services: Services, event: TrainingRequested, folder: Path) -> str:
+def log_of(services: Services, event: TrainingRequested) -> str:
     """The log as it is in the state bucket."""
-    name, bucket = f"logs/{event.machine}.log", services.settings.state_bucket
-    ((_, generation, _),) = services.storage.objects(bucket, name)
-    assert services.storage.download(bucket, name, generation, folder / "log")
-    return (folder / "log").read_text()
+    found = services.storage.content(services.settings.state_bucket, f"logs/{event.machine}.log")
+    assert found
+    return found[0].decode()
 
 
 def versions(services: Services, event: TrainingRequested) -> list[Any]:
@@ -116,7 +115,7 @@ def test_a_machine_trains_its_request_and_deletes_itself(
     services: Services, cloud: Cloud, event: TrainingRequested, tmp_path: Path
 ) -> None:
     until_gone(cloud)
-    said = log_of(services, event, tmp_path)
+    said = log_of(services, event)
     assert f"{event.machine} has started in {ZONE}." in said and f"Request {event.request} is done" in said
     assert f"{event.machine} ends with code 0, and is deleted." in said
     (version,) = versions(services, event)
@@ -133,7 +132,7 @@ def test_a_machine_that_is_taken_back_hands_over_and_the_same_request_goes_on(
     assert "its training is handed back" in serial(cloud, 1) and not services.ledger.is_done("train", event)
     assert tick(services) == (f"started {event.machine}",)
     until_gone(cloud)
-    said = log_of(services, event, tmp_path)
+    said = log_of(services, event)
     # Both starts are in it, and the second had not to wait for the end of the first one's lease.
     assert said.count("has started in") == 2 and "Waiting" not in said
     assert len(versions(services, event)) == 1 and tick(services) == ()
@@ -162,7 +161,7 @@ def test_a_machine_that_cannot_even_begin_says_why_and_deletes_itself(
     items[1]["value"] = f"gs://{ARTIFACTS}/no-such.zip"
     event = request.getfixturevalue("event")
     until_gone(cloud)
-    assert "error: 404" in log_of(services, event, tmp_path) and cloud.inserted
+    assert "error: 404" in log_of(services, event) and cloud.inserted
     for _ in range(2):
         assert tick(services) == (f"started {event.machine}",)
         until_gone(cloud)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from functions.preprocess.staging import Staging
-from functions.preprocess.step import prepare
+from functions.preprocess.step import GONE, prepare
+from shared.adapters.storage import Storage, Stored
 from shared.contract.catalog import model
 from shared.contract.refusal import Refusal
-from shared.errors import PermanentError
+from shared.errors import PassingError, PermanentError
 from shared.lifecycle.events import DataPrepared, DropIgnored, DropReceived
 from shared.lifecycle.services import Services
 from shared.settings import Settings
@@ -189,7 +193,8 @@ def many_parts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     original = Staging.take
     monkeypatch.setattr(Staging, "take", take)
     monkeypatch.setattr("shared.contract.lines.BLOCK_BYTES", 1)
-    monkeypatch.setattr("shared.contract.unpacking.CHUNK_BYTES", 4_000)
+    for module in ("source", "unpacking"):
+        monkeypatch.setattr(f"shared.contract.{module}.CHUNK_BYTES", 4_000)
     monkeypatch.setattr("shared.contract.output.PART_BYTES", 2_000)
     return names
 
@@ -216,3 +221,78 @@ def test_a_file_that_is_refused_at_its_end_leaves_no_staged_part(
     assert sum(name.startswith("rows") for name in names) > 1
     assert len(services.warehouse.rejects(MODEL, event.name, limit=500)) == 250
     assert not staged(services)
+
+
+def test_a_file_that_was_packed_on_its_way_is_what_its_name_says(services: Services) -> None:
+    bucket, name = services.settings.landing_bucket, f"{MODEL}/packed.csv"
+    blob = client().bucket(bucket).blob(name)
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(gzip.compress(trips(120, first=10_000).encode()))
+    [prepared] = prepare(DropReceived(bucket=bucket, name=name, generation=blob.generation), services)
+    assert isinstance(prepared, DataPrepared) and prepared.accepted == 120
+
+
+def replace_meanwhile(services: Services, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write another generation of a drop once its third range is asked for."""
+
+    def replaced_first(stored: Stored, start: int, end: int) -> bytes:
+        if start == 4_000:
+            drop(services, name, "replaced\n")
+        return original(stored, start, end)
+
+    original = Stored._range
+    monkeypatch.setattr(Stored, "_range", replaced_first)
+    monkeypatch.setattr("shared.adapters.storage.FIRST_RANGE_BYTES", 2_000)
+    monkeypatch.setattr("shared.adapters.storage.RANGE_BYTES", 2_000)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_left_to_its_next_generation(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = drop(services, f"{MODEL}/moving.csv", trips(500, first=11_000))
+    replace_meanwhile(services, event.name, monkeypatch)
+    with pytest.raises(PassingError, match="was replaced while it was read"):
+        prepare(event, services)
+    # Pub/Sub sends it again.
+    [ignored] = prepare(event, services)
+    assert isinstance(ignored, DropIgnored) and ignored.why == GONE
+    assert not staged(services)
+    assert services.warehouse.account(MODEL, event.name) is None
+
+
+def test_a_bad_file_that_is_replaced_before_it_is_kept_is_left_to_its_next_generation(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced_first(storage: Storage, *asked: Any) -> bool:
+        drop(services, event.name, "replaced\n")
+        return copy(storage, *asked)
+
+    copy = Storage.copy
+    monkeypatch.setattr(Storage, "copy", replaced_first)
+    event = drop(services, f"{MODEL}/bad_and_moving.csv", "a,b\n1,2\n")
+    [ignored] = prepare(event, services)
+    assert isinstance(ignored, DropIgnored) and ignored.why == GONE
+    assert services.warehouse.account(MODEL, event.name) is None
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_text_is_never_on_the_disk_and_parquet_once(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    original = Staging.take
+
+    def take(staging: Staging, part: Path) -> None:
+        sizes.extend(each.stat().st_size for each in tmp_path.rglob("file"))
+        original(staging, part)
+
+    monkeypatch.setattr(Staging, "take", take)
+    content = pd.read_csv(StringIO(trips(120, first=12_000)), dtype={"fare_amount": float})
+    packed = content.to_parquet() if kind == "parquet" else trips(120, first=12_000).encode()
+    name, bucket = f"{MODEL}/where.{kind}", services.settings.landing_bucket
+    blob = client().bucket(bucket).blob(name)
+    blob.upload_from_string(packed)
+    [prepared] = prepare(DropReceived(bucket=bucket, name=name, generation=blob.generation), services)
+    assert isinstance(prepared, DataPrepared) and prepared.accepted == 120
+    assert set(sizes) == ({len(packed)} if kind == "parquet" else set())

@@ -15,6 +15,7 @@ from pyarrow import parquet
 from shared.contract.cleaning import Cleaned, clean
 from shared.contract.metrics import MAE
 from shared.contract.refusal import Refusal
+from shared.contract.source import Source
 from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Column, ModelSpec
 
 DROP, GENERATION = 'rides/it\'s "a" drop.csv', 7
@@ -96,7 +97,7 @@ class Cleaner:
             parquet.write_table(content, file)
         else:
             file.write_bytes(content.encode() if isinstance(content, str) else content)
-        return clean(file, name, asked or spec(), drop=DROP, generation=GENERATION, into=into)
+        return clean(Source.on_disk(file), name, asked or spec(), drop=DROP, generation=GENERATION, into=into)
 
     def refuses(
         self, content: str | bytes | pa.Table, why: str, asked: ModelSpec | None = None, name: str = "a.csv"

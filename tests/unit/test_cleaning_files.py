@@ -124,7 +124,8 @@ def test_a_lone_cr_costs_only_its_line(clean: Cleaner) -> None:
 
 def test_lines_are_counted_over_many_blocks(clean: Cleaner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "BLOCK_BYTES", 300)
-    monkeypatch.setattr("shared.contract.unpacking.CHUNK_BYTES", 97)
+    for module in ("source", "unpacking"):
+        monkeypatch.setattr(f"shared.contract.{module}.CHUNK_BYTES", 97)
     content = text([*rides(200), *rides(1, id="bad", fare="-1"), *rides(100)]) + "broken\n"
     outcome = clean(content)
     assert outcome.counts == (200, 2, 100)

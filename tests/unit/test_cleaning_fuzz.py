@@ -13,6 +13,7 @@ from pyarrow import parquet
 from shared.contract import lines
 from shared.contract.cleaning import clean
 from shared.contract.refusal import Refusal
+from shared.contract.source import Source
 from tests.unit.cleaning import as_table, rides, spec, text, zipped
 from tests.unit.test_cleaning_files import typed
 
@@ -55,7 +56,7 @@ def outcome(content: bytes, name: str) -> int:
         file = Path(folder) / "file"
         file.write_bytes(content)
         try:
-            cleaned = clean(file, name, spec(), drop="d", generation=1, into=Path(folder))
+            cleaned = clean(Source.on_disk(file), name, spec(), drop="d", generation=1, into=Path(folder))
         except Refusal as refusal:
             assert refusal.error
             assert refusal.rows == refusal.accepted + refusal.rejected + refusal.duplicate
@@ -77,7 +78,8 @@ def test_edited_csv(edits: list[tuple[float, int, bytes]]) -> None:
 def test_edited_csv_in_small_blocks(edits: list[tuple[float, int, bytes]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK_BYTES", 200)
-        patch.setattr("shared.contract.unpacking.CHUNK_BYTES", 64)
+        for module in ("source", "unpacking"):
+            patch.setattr(f"shared.contract.{module}.CHUNK_BYTES", 64)
         in_blocks = outcome(edited(PLAIN, edits), "a.csv")
     assert in_blocks == outcome(edited(PLAIN, edits), "a.csv")
 

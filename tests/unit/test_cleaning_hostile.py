@@ -12,6 +12,7 @@ import pytest
 from shared.contract.catalog import model
 from shared.contract.cleaning import clean
 from shared.contract.refusal import Refusal
+from shared.contract.source import Source
 
 FOLDER = os.environ.get("TIDEWHEEL_HOSTILE_DATA", "")
 CASES: list[dict[str, Any]] = json.loads((Path(FOLDER) / "manifest.json").read_text()) if FOLDER else []
@@ -35,7 +36,8 @@ def test_a_hostile_file_does_what_its_manifest_expects(case: dict[str, Any], tmp
 
 def outcome(file: Path, into: Path) -> str:
     try:
-        cleaned = clean(file, file.name, model("taxi_fare"), drop=f"taxi_fare/{file.name}", generation=1, into=into)
+        source, drop = Source.on_disk(file), f"taxi_fare/{file.name}"
+        cleaned = clean(source, file.name, model("taxi_fare"), drop=drop, generation=1, into=into)
     except Refusal as refusal:
         assert refusal.rows == refusal.accepted + refusal.rejected + refusal.duplicate
         return "refused"

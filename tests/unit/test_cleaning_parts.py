@@ -10,6 +10,7 @@ from pyarrow import parquet
 from shared.contract import lines, output
 from shared.contract.cleaning import Cleaned, clean
 from shared.contract.refusal import Refusal
+from shared.contract.source import Source
 from shared.errors import PassingError
 from tests.unit.cleaning import rides, spec, text
 
@@ -20,7 +21,8 @@ ROWS = 2_000
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many blocks and many parts out of a small file."""
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1)
-    monkeypatch.setattr("shared.contract.unpacking.CHUNK_BYTES", 4_000)
+    for module in ("source", "unpacking"):
+        monkeypatch.setattr(f"shared.contract.{module}.CHUNK_BYTES", 4_000)
     monkeypatch.setattr(output, "PART_BYTES", 8_000)
     monkeypatch.setattr("shared.contract.cleaning.BAD_BYTES", 1)
 
@@ -31,7 +33,7 @@ def cleaned(folder: Path, hand_over: output.HandOver | None = None, **changes: s
     file.write_text(text([*rows, *rides(1, id="bad", fare="-1")]))
     into.mkdir()
     asked = spec(max_rejected_share=0.5)
-    return clean(file, file.name, asked, drop="d", generation=1, into=into, hand_over=hand_over)
+    return clean(Source.on_disk(file), file.name, asked, drop="d", generation=1, into=into, hand_over=hand_over)
 
 
 def test_parts_are_of_bounded_size_and_hold_every_row_once(tmp_path: Path) -> None:

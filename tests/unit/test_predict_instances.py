@@ -18,6 +18,7 @@ from functions.predict.moments import moment
 from shared.contract.cleaning import clean
 from shared.contract.frames import dtype
 from shared.contract.metrics import MAE
+from shared.contract.source import Source
 from shared.contract.spec import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Column, ModelSpec
 from shared.errors import PermanentError
 
@@ -184,7 +185,7 @@ def test_a_request_reads_a_time_as_a_file_does(column: Column, tmp_path: Path) -
     )
     file = tmp_path / "times.csv"
     file.write_text("at,nth,y\n" + "".join(f'"{text}",{nth},{nth}\n' for nth, text in enumerate(TEXTS)))
-    cleaned = clean(file, file.name, spec, drop="d", generation=1, into=tmp_path)
+    cleaned = clean(Source.on_disk(file), file.name, spec, drop="d", generation=1, into=tmp_path)
     read = pq.read_table([*cleaned.rows_files]).to_pandas().set_index("nth")["at"].to_dict()
     asked = {nth: found for nth, text in enumerate(TEXTS) if (found := moment(text, column)) is not None}
     differing = [

@@ -12,6 +12,7 @@ from benchmarks import taxi_drops
 from benchmarks.taxi_drops import COLUMNS, NO_DIRT, Dirt, TaxiDrop, write
 from shared.contract.catalog import model
 from shared.contract.cleaning import clean
+from shared.contract.source import Source
 
 EVERY_KIND = Dirt(no_number=0.01, bad_date=0.01, broken_line=0.01, duplicate=0.02, conflict=0.01)
 
@@ -29,7 +30,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
 def test_cleaning_finds_all_dirt_and_nothing_else(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taxi_drops, "CHUNK_ROWS", 7_000)
     counts = write(TaxiDrop(rows=20_000, dirt=EVERY_KIND), tmp_path / name)
-    cleaned = clean(tmp_path / name, name, model("taxi_fare"), drop="d", generation=1, into=tmp_path)
+    cleaned = clean(Source.on_disk(tmp_path / name), name, model("taxi_fare"), drop="d", generation=1, into=tmp_path)
     found = (cleaned.rows, cleaned.accepted, cleaned.rejected, cleaned.duplicate)
     assert found == (20_000, counts.accepted, counts.rejected, counts.duplicate)
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,13 @@ class Blobs:
         """Write the content of a generation that nobody knows yet."""
         (self._blobs / str(generation)).write_bytes(content)
 
-    def read(self, generation: int) -> bytes:
+    def open(self, generation: int) -> BinaryIO:
         """The content of a generation.
 
         Raises:
             FileNotFoundError: it has been replaced or deleted meanwhile.
         """
-        return (self._blobs / str(generation)).read_bytes()
+        return (self._blobs / str(generation)).open("rb")
 
     def drop(self, generation: int) -> None:
         """Forget a generation that has been replaced."""
