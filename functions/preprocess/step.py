@@ -41,7 +41,7 @@ class _Drop:
     @property
     def source(self) -> Source:
         """The object's bytes; one range is on its way while the one before it is read."""
-        return Source(lambda: one_ahead(self.stored.ranges()), self.folder / "file")
+        return Source(lambda: one_ahead(self.stored.ranges()), self.folder / "file", self.stored.size_bytes)
 
     @property
     def name(self) -> str:

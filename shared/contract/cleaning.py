@@ -88,7 +88,8 @@ def clean(
                 cleaning.run(beside)
                 return cleaning.cleaned(source.digest())
         except Refusal as refusal:
-            refusal.digest = source.digest()
+            # Of one that is too large, the rest is not worth the time that reading it takes.
+            refusal.digest = source.digest() if source.size_bytes <= spec.max_unpacked_bytes else ""
             raise
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from shared.contract.checks import Reading
+from shared.contract.refusal import Refusal
 from shared.contract.source import Source
 from shared.contract.spec import ModelSpec
 from shared.contract.unpacking import kind_of
@@ -51,8 +52,12 @@ def open_file(source: Source, name: str, spec: ModelSpec) -> Reader:
     """Find out what the file is, and hold its columns against the contract.
 
     Raises:
-        Refusal: it is not what its name says, or its columns are not the contract's.
+        Refusal: it is too large, it is not what its name says, or its columns are not the contract's.
     """
+    size, most = source.size_bytes, spec.max_unpacked_bytes
+    if size > most:
+        remedy = "Split it, or raise max_unpacked_bytes."
+        raise Refusal(f"it is more than {most:,} bytes unpacked: it comes as {size:,}.", remedy)
     from shared.contract.csv_reading import CsvReader
     from shared.contract.parquet_reading import ParquetReader
 

@@ -10,7 +10,8 @@ from shared.errors import PermanentError
 class Refusal(PermanentError):
     """The file breaks the contract as a whole: nothing of it is used.
 
-    Counts are 0 where the file was turned away before they were known; `rejects_files` is empty if no row was rejected.
+    Counts are 0 where the file was turned away before they were known; `rejects_files` is empty if no row was rejected,
+    and `digest` if the file is larger than any may be.
     """
 
     rows: int = 0

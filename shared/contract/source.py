@@ -13,15 +13,16 @@ CHUNK_BYTES = 2**20
 class Source:
     """Reads the bytes anew each time, and keeps none of them, unless somebody asks for them as a file."""
 
-    def __init__(self, pieces: Callable[[], Iterator[bytes]], here: Path) -> None:
+    def __init__(self, pieces: Callable[[], Iterator[bytes]], here: Path, size_bytes: int) -> None:
         """What gives all bytes in order, in pieces of any size, and where on this disk they are, or may be put."""
+        self.size_bytes = size_bytes
         self._pieces, self._here = pieces, here
         self._digest = ""
 
     @classmethod
     def on_disk(cls, file: Path) -> Source:
         """A file that is here already."""
-        return cls(partial(_read, file), file)
+        return cls(partial(_read, file), file, file.stat().st_size)
 
     def chunks(self) -> Iterator[bytes]:
         """All bytes, in chunks of 1 MiB at most."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from shared.contract import lines
+from shared.contract import cleaning, lines
+from shared.contract.refusal import Refusal
+from shared.contract.source import Source
 from tests.unit.cleaning import NAMES, Cleaner, as_table, rides, spec, text, zipped
 
 GOOD = text(rides(50))
@@ -162,6 +165,16 @@ def test_a_bomb_is_refused_before_it_unfolds(clean: Cleaner) -> None:
     assert len(bomb) < 100_000
     clean.refuses(bomb, "more than 1,000,000 bytes unpacked", spec(max_unpacked_bytes=1_000_000), "a.csv.gz")
     clean.refuses(GOOD, "more than 100 bytes unpacked", spec(max_unpacked_bytes=100))
+
+
+def test_what_is_larger_than_any_may_be_is_refused_unread(tmp_path: Path) -> None:
+    def read() -> Iterator[bytes]:
+        raise AssertionError("it is read")
+
+    for name in ("a.csv", "a.csv.gz", "a.parquet"):
+        source = Source(read, tmp_path / "file", 5 * 10**9)
+        with pytest.raises(Refusal, match=r"more than 4,294,967,296 bytes unpacked: it comes as 5,000,000,000"):
+            cleaning.clean(source, name, spec(), drop="d", generation=1, into=tmp_path)
 
 
 def test_too_few_good_rows_refuse_the_file(clean: Cleaner) -> None:

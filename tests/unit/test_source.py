@@ -30,7 +30,7 @@ class Elsewhere:
 
 @pytest.mark.parametrize("sizes", [(), (1, 300_000), (CHUNK_BYTES, 1)])
 def test_all_bytes_come_in_chunks_whatever_the_pieces(tmp_path: Path, sizes: tuple[int, ...]) -> None:
-    source = Source(Elsewhere(*sizes), tmp_path / "file")
+    source = Source(Elsewhere(*sizes), tmp_path / "file", len(CONTENT))
     for _ in range(2):
         chunks = list(source.chunks())
         assert b"".join(chunks) == CONTENT and max(map(len, chunks)) <= CHUNK_BYTES
@@ -39,21 +39,21 @@ def test_all_bytes_come_in_chunks_whatever_the_pieces(tmp_path: Path, sizes: tup
 
 def test_the_digest_is_known_to_who_has_gone_through_them(tmp_path: Path) -> None:
     elsewhere = Elsewhere()
-    source = Source(elsewhere, tmp_path / "file")
+    source = Source(elsewhere, tmp_path / "file", len(CONTENT))
     source.start()
     assert list(source.chunks()) and elsewhere.times == 2
     assert source.digest() == DIGEST and elsewhere.times == 2
 
 
 def test_whoever_has_seen_the_start_alone_gets_the_digest_of_the_whole(tmp_path: Path) -> None:
-    source = Source(Elsewhere(), tmp_path / "file")
+    source = Source(Elsewhere(), tmp_path / "file", len(CONTENT))
     assert source.start() == CONTENT[:CHUNK_BYTES]
     assert source.digest() == DIGEST
 
 
 def test_a_file_is_brought_here_once(tmp_path: Path) -> None:
     elsewhere = Elsewhere()
-    source = Source(elsewhere, tmp_path / "file")
+    source = Source(elsewhere, tmp_path / "file", len(CONTENT))
     for _ in range(2):
         assert source.file().read_bytes() == CONTENT
     assert b"".join(source.chunks()) == CONTENT
