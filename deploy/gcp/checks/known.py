@@ -9,7 +9,7 @@ from functools import cache
 
 from deploy.gcp.checks.findings import Finding
 from deploy.gcp.checks.plan import MODES, Plan
-from deploy.gcp.checks.promises import FOLDER, FREE, rules, rules_of
+from deploy.gcp.checks.rules import FOLDER, FREE, rules, rules_of
 from deploy.gcp.checks.subjects import OPEN, Path, Subject, subjects
 
 CHECK = "known"
@@ -23,20 +23,20 @@ def check(plan: Plan) -> Iterator[Finding]:
         if block.kind not in BLOCKS:
             what = f"a block {block.kind} can do what no check here looks at"
             yield Finding(check=CHECK, where=block.where, what=what)
-    for subject in subjects(plan):
-        if subject.names[0] not in OPEN:
-            yield from _check(subject)
+    about = (subject for subject in subjects(plan) if subject.names[0] not in OPEN)
+    # All instances of a resource would say the same.
+    yield from dict.fromkeys(finding for subject in about for finding in _check(subject))
 
 
 def _check(subject: Subject) -> Iterator[Finding]:
-    kind = subject.names[0]
+    kind, resource = subject.names[0], subject.names[:2][-1]
     if not _is_known(kind):
         yield _finding(subject, f"a {kind} is not known here")
         return
     ruled = set(rules_of(subject))
     for path in subject.paths():
         if not _begins(path, ruled) and not _is_free(kind, ".".join(path)):
-            yield _finding(subject, f'"{".".join(path)}" of {subject.names[-1]} is not known here')
+            yield _finding(subject, f'"{".".join(path)}" of {resource} is not known here')
 
 
 def _begins(path: Path, ruled: set[Path]) -> bool:

@@ -186,7 +186,8 @@ class Plan:
             if inner.kind == "dynamic":
                 values.setdefault(inner.labels[0], []).extend(self._dynamic(inner, scope))
             elif inner.kind not in META:
-                values.setdefault(inner.kind, []).append(self._values(inner, scope))
+                # Only `backend "gcs"` has a label.
+                values.setdefault(".".join((inner.kind, *inner.labels)), []).append(self._values(inner, scope))
         return values
 
     def _lifecycle(self, block: Block, scope: Scope) -> dict[str, Any]:

@@ -25,13 +25,15 @@ EVERYBODY = (
     "TIDEWHEEL_QUARANTINE_BUCKET",
     "TIDEWHEEL_STATE_BUCKET",
 )
-OF_MLFLOW = (
-    "MLFLOW_TRACKING_URI",
-    "MLFLOW_TRACKING_AUTH",
-    "MLFLOW_DISABLE_TELEMETRY",
-    "DO_NOT_TRACK",
-    "OMP_WAIT_POLICY",
-)
+# What is told to nobody otherwise; None: it is asked elsewhere whether it is right.
+OF_MLFLOW = {
+    "MLFLOW_TRACKING_URI": None,
+    # By this name an MLflow client finds shared/adapters/mlflow_auth.py.
+    "MLFLOW_TRACKING_AUTH": "tidewheel",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "OMP_WAIT_POLICY": "passive",
+}
 OF_LAUNCHERS = (
     "TIDEWHEEL_MACHINE_TEMPLATE",
     "TIDEWHEEL_ZONES",
@@ -39,8 +41,8 @@ OF_LAUNCHERS = (
     "TIDEWHEEL_SPOT_STARTS",
     "TIDEWHEEL_TRAINING_DEADLINE_SECONDS",
 )
-# functions-framework's own.
-OF_SERVERS = ("WORKERS", "THREADS")
+# functions-framework's own. One process: what is loaded is there once.
+OF_SERVERS = {"WORKERS": "1", "THREADS": None}
 # The python3 of an image, as a function's runtime is called.
 PYTHONS = {"debian-cloud/debian-12": "python311", "debian-cloud/debian-13": "python313"}
 
@@ -88,6 +90,9 @@ def _compare(instance: Instance, name: str, wanted: set[str], there: set[str]) -
 def _check_names(plan: Plan, instance: Instance, name: str, environment: Mapping[str, Any]) -> Iterator[Finding]:
     """With what it is told, the code has to come to the names of what is made here, and to its own usual ones."""
     known = {variable: str(plan.known(value)) for variable, value in environment.items()}
+    for variable, wanted in {**OF_MLFLOW, **OF_SERVERS}.items():
+        if wanted is not None and known.get(variable, wanted) != wanted:
+            yield _finding(instance, f"{name} is told that {variable} is {known[variable]}, and it should be {wanted}")
     try:
         told = Settings.from_env(known)
     except PermanentError as error:
