@@ -44,7 +44,7 @@ faults: $(STAMP) ## break a stack on purpose, in every way that the lab knows, a
 	TIDEWHEEL_TEST_LAB=1 $(BIN)/python -m pytest -q tests/e2e/test_faults_lab.py
 	$(BIN)/tidewheel faults --rate-limit $(if $(SEED),--seed $(SEED))
 
-deploy: $(STAMP) ## onto Google Cloud: PROJECT=… REGION=…, YES=1 asks nothing, PLAN=1 only says what it would do
+deploy: $(STAMP) ## onto Google Cloud: PROJECT=… REGION=…, YES=1 asks nothing, PLAN=1 says what it would do, and makes only what that takes
 	deploy/gcp/deploy.sh up
 
 destroy: $(STAMP) ## away from Google Cloud, all of it: PROJECT=… REGION=…

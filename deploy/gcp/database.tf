@@ -14,6 +14,11 @@ resource "google_sql_database_instance" "mlflow" {
   region              = var.region
   deletion_protection = var.deletion_protection
 
+  lifecycle {
+    # It grows by itself, and could only be made smaller by making it anew.
+    ignore_changes = [settings[0].disk_size]
+  }
+
   settings {
     tier                        = var.database_tier
     edition                     = "ENTERPRISE"

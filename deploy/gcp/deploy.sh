@@ -3,7 +3,7 @@
 # make everything else. Safe to repeat: what is unchanged stays as it is.
 #   PROJECT, REGION   where to
 #   YES=1             do not ask before something is changed
-#   PLAN=1            only say what would be changed
+#   PLAN=1            only say what would be changed; what a plan itself needs is made: three services, the state's bucket
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 HERE=deploy/gcp
@@ -25,25 +25,33 @@ refuse_what_is_missing() {
   [ -n "${REGION:-}" ] || stop "REGION is not set: make $1 PROJECT=$PROJECT REGION=europe-west1"
   command -v terraform >/dev/null || stop "terraform is not installed: 1.11 or newer is needed."
   command -v gcloud >/dev/null || stop "gcloud is not installed: it makes the bucket of Terraform's state, and builds an image."
+  STATE="$PROJECT-terraform"
   VARIABLES="$HERE/$PROJECT.tfvars"
   [ -f "$VARIABLES" ] || stop "$VARIABLES is not there: copy $HERE/example.tfvars, and say where alerts go."
   gcloud auth application-default print-access-token >/dev/null 2>&1 ||
     stop "nobody is logged in: gcloud auth application-default login"
 }
 
-# Where Terraform keeps its state: private, and with every version of it.
-make_state_bucket() {
-  STATE="$PROJECT-terraform"
-  if ! gcloud storage buckets describe "gs://$STATE" --format="value(name)" >/dev/null 2>&1; then
-    gcloud services enable cloudresourcemanager.googleapis.com serviceusage.googleapis.com pubsub.googleapis.com \
-      --project="$PROJECT"
-    # Pub/Sub's own account, which Terraform grants things to: a new project may not have it yet, and the provider of this
-    # version cannot ask for it.
-    gcloud beta services identity create --service=pubsub.googleapis.com --project="$PROJECT"
+# What Terraform cannot make for itself. Each is made whether or not the others are there: an earlier start may have ended
+# in between, and a bucket that an administrator has made says nothing of the rest.
+prepare_project() {
+  gcloud services enable cloudresourcemanager.googleapis.com serviceusage.googleapis.com pubsub.googleapis.com \
+    --project="$PROJECT"
+  # Pub/Sub's own account, which Terraform grants things to: a new project may not have it yet, and the provider of this
+  # version cannot ask for it.
+  gcloud beta services identity create --service=pubsub.googleapis.com --project="$PROJECT"
+  has_state ||
     gcloud storage buckets create "gs://$STATE" --project="$PROJECT" --location="$REGION" \
       --uniform-bucket-level-access --public-access-prevention
-    gcloud storage buckets update "gs://$STATE" --versioning
-  fi
+  gcloud storage buckets update "gs://$STATE" --versioning
+}
+
+# Where Terraform keeps its state: private, and with every version of it.
+has_state() {
+  gcloud storage buckets describe "gs://$STATE" --format="value(name)" >/dev/null 2>&1
+}
+
+begin_terraform() {
   terraform -chdir="$HERE" init -input=false -reconfigure -backend-config="bucket=$STATE"
 }
 
@@ -83,12 +91,15 @@ submit_build() {
 
 build_image() {
   if gcloud artifacts docker images describe "$IMAGE" --format="value(name)" >/dev/null 2>&1; then return; fi
-  # What a build needs is made first; without an image, MLflow could not be.
+  # What a build needs is made first; without an image, MLflow could not be. The last two are what a notification and the
+  # log's subscriptions are refused without: while the image is built, they come to hold everywhere.
   run_terraform apply "$APPROVE" \
     -target=google_artifact_registry_repository_iam_member.builder \
     -target=google_project_iam_member.builder_sources \
     -target=google_project_iam_member.components \
-    -target=google_storage_bucket_iam_member.components
+    -target=google_storage_bucket_iam_member.components \
+    -target=google_pubsub_topic_iam_member.bucket \
+    -target=google_bigquery_table_iam_member.log_writer
   patiently submit_build
 }
 
@@ -96,7 +107,8 @@ up() {
   refuse_what_is_missing deploy
   "$PYTHON" -m deploy.gcp.package --out build/gcp
   name_image
-  make_state_bucket
+  prepare_project
+  begin_terraform
   if [ "${PLAN:-}" = 1 ]; then
     run_terraform plan
     return
@@ -112,7 +124,8 @@ down() {
   refuse_what_is_missing destroy
   "$PYTHON" -m deploy.gcp.package --out build/gcp >/dev/null
   name_image
-  make_state_bucket
+  has_state || stop "there is no gs://$STATE, so nothing is known of a deployment in $PROJECT."
+  begin_terraform
   # It refuses whatever is protected: deletion_protection in variables.tf.
   run_terraform destroy "$APPROVE"
   echo "The bucket gs://$STATE stays, with Terraform's state. Delete it when nothing is left that it tells of."

@@ -109,4 +109,6 @@ resource "google_service_networking_connection" "services" {
   service                 = "servicenetworking.googleapis.com"
   reserved_peering_ranges = [google_compute_global_address.services.name]
   deletion_policy         = "ABANDON"
+  # Google keeps the connection of a network of this name that was destroyed: to make it anew is to change that one.
+  update_on_creation_fail = true
 }

@@ -7,6 +7,13 @@ locals {
     (local.quarantine) = "roles/storage.objectViewer"
     (local.state)      = "roles/storage.objectViewer"
   }
+  # The last one: their requests are counted on this project, whose quota they use.
+  operator_roles = [
+    "roles/bigquery.jobUser",
+    "roles/logging.viewer",
+    "roles/monitoring.viewer",
+    "roles/serviceusage.serviceUsageConsumer",
+  ]
 }
 
 # Every topic that something reacts to: dead letters are sent again to any of them, and a replay is a message to the first.
@@ -48,7 +55,7 @@ resource "google_bigquery_dataset_iam_member" "operators" {
 
 resource "google_project_iam_member" "operators" {
   for_each = {
-    for pair in setproduct(["roles/bigquery.jobUser", "roles/logging.viewer", "roles/monitoring.viewer"], var.operators) :
+    for pair in setproduct(local.operator_roles, var.operators) :
     "${pair[0]}/${pair[1]}" => { role = pair[0], member = pair[1] }
   }
 

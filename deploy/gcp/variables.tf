@@ -293,10 +293,15 @@ variable "training_log_days" {
   description = "How long the logs of trainings are kept."
   type        = number
   default     = 180
+
+  validation {
+    condition     = var.training_log_days >= 7
+    error_message = "At least a week: who looks for what went wrong on a Friday comes on a Monday."
+  }
 }
 
 variable "overwritten_days" {
-  description = "How long overwritten and deleted objects of the landing, state and artifacts buckets can be brought back."
+  description = "How long what somebody overwrote or deleted in the landing, state and artifacts buckets can be brought back; what goes by its age is gone."
   type        = number
   default     = 30
 

@@ -6,11 +6,10 @@ from shared.adapters.machines import NoMachineNow
 from shared.contract import catalog
 from shared.contract.params import with_defaults
 from shared.errors import PermanentError
-from shared.lifecycle import crash
+from shared.lifecycle import crash, machines
 from shared.lifecycle.desk import AGAIN, JOINED, LAUNCHED, WAITING
 from shared.lifecycle.events import Event, TrainingRequested, TrainingScheduled
 from shared.lifecycle.ledger import failure
-from shared.lifecycle.messages import to_dict
 from shared.lifecycle.services import Services
 
 PLANNED, POSTPONED = "planned", "postponed"
@@ -35,7 +34,7 @@ def launch(event: TrainingRequested, services: Services) -> list[Event]:
     crash.point("launch_training.placed")
     if outcome == LAUNCHED:
         try:
-            services.machines.launch(event.machine, {"event": to_dict(event), "story": event.story})
+            machines.launch(event, services)
         except PermanentError as error:
             # There is nowhere to train: the request must not stay open for ever.
             return [failure("launch_training", event, error), *services.desk.close(event.model, event.request)]

@@ -16,9 +16,9 @@ from functions.reconcile.verdicts import ask_again
 from shared.adapters.machines import ABSENT, ENDED
 from shared.contract import catalog
 from shared.errors import PassingError, PermanentError
+from shared.lifecycle import machines
 from shared.lifecycle.events import Event, Reconciled, ReconcileRequested, TrainingRequested
 from shared.lifecycle.ledger import failure
-from shared.lifecycle.messages import to_dict
 from shared.lifecycle.services import Services
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,19 @@ log = logging.getLogger(__name__)
 def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
     """Mend what has got stuck, and say what that was."""
     # First: a training that has only not said so yet has ended.
+    found: list[Event] = []
     done = [f"published what {folder} had decided" for folder in _adopt_outboxes(services)]
     requests = [*filter(None, map(services.desk.open_request, catalog.known_models()))]
     trained = [each for each in requests if services.ledger.is_done("train", each)]
     needed = [each for each in requests if each not in trained]
     if services.settings.has_machines:
-        done += sweep({request.machine: request for request in needed}, services)
-    found: list[Event] = list(ask_again(trained, services))
-    done += [f"asked once more for the verdict of {_told(each)}" for each in found]
+        swept, kept = sweep({request.machine: request for request in needed}, services)
+        done += swept
+        # Somebody has to see to it, and the others need not wait for that.
+        found += [failure("reconcile", event, error) for error in kept]
+    asked = ask_again(trained, services)
+    found += asked
+    done += [f"asked once more for the verdict of {_told(each)}" for each in asked]
     for request in needed:
         events, started = _go_on(request, services)
         found += events
@@ -42,7 +47,7 @@ def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
     done += put_back(services)
     if event.snapshot_days is not None:
         done += prune(event.snapshot_days, services)
-    return [*found, Reconciled(request=event.request, mended=tuple(done))] if done else []
+    return [*found, Reconciled(request=event.request, mended=tuple(done))] if done else found
 
 
 def _go_on(request: TrainingRequested, services: Services) -> tuple[list[Event], list[str]]:
@@ -53,7 +58,7 @@ def _go_on(request: TrainingRequested, services: Services) -> tuple[list[Event],
             remedy = 'See its log with "tidewheel logs", and ask for it again.'
             raise PermanentError("the machine ended, and its training had not.", remedy)
         if state == ABSENT:
-            services.machines.launch(request.machine, {"event": to_dict(request), "story": request.story})
+            machines.launch(request, services)
             return [], [f"started {request.machine}"]
     except PermanentError as error:
         return [failure("train", request, error), *services.desk.close(request.model, request.request)], []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,18 +17,40 @@ if TYPE_CHECKING:
     from google.api_core.retry import Retry
     from google.cloud import compute_v1
 
+log = logging.getLogger(__name__)
 LABEL = "tidewheel", "training"
 ANSWER_SECONDS, RETRY_SECONDS = 30.0, 20.0
 # An insertion is known to have failed, for want of machines, within seconds; the rest is looked at later.
 OPERATION_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 4.0
-_OUT_OF_STOCK = ("ZONE_RESOURCE_POOL_EXHAUSTED", "STOCKOUT", "DOES NOT HAVE ENOUGH RESOURCES", "QUOTA_EXCEEDED")
-_PASSING = ("RATELIMITEXCEEDED", "QUOTAEXCEEDED", "RESOURCE_NOT_READY", "INTERNAL_ERROR", "BACKEND_ERROR")
+# As reasons, codes and messages have it; which of them it is depends on the way that the answer takes.
+_OUT_OF_STOCK = (
+    "ZONE_RESOURCE_POOL_EXHAUSTED",
+    "STOCKOUT",
+    "DOES NOT HAVE ENOUGH RESOURCES",
+    "QUOTA_EXCEEDED",
+    "QUOTAEXCEEDED",
+)
+_NOT_OFFERED = ("DOES NOT EXIST IN ZONE", "/MACHINETYPES/")
+_CHANGING = ("RESOURCE_NOT_READY", "RESOURCENOTREADY")
+_PASSING = ("RATELIMITEXCEEDED", "RATE_LIMIT_EXCEEDED", "QUOTA EXCEEDED", *_OUT_OF_STOCK)
 _TEMPLATE, _MISSING = "/instanceTemplates/", ("not found", "cannot be found")
 _REMEDY = "Look at TIDEWHEEL_MACHINE_TEMPLATE, TIDEWHEEL_ZONES and the template itself."
 
 
 class OutOfStock(PassingError):
     """This zone, or our quota in it, has no such machine to spare."""
+
+
+class NotOffered(OutOfStock):
+    """This zone never has such machines."""
+
+
+class Changing(PassingError):
+    """Something is being done with this machine already."""
+
+
+class Gone(PermanentError):
+    """There is no such thing."""
 
 
 class NoTemplate(PassingError):
@@ -44,7 +67,9 @@ def fates(what: str) -> Iterator[None]:
 
     Raises:
         Exists: 409.
-        OutOfStock: another zone may have one.
+        OutOfStock: another zone may have one; NotOffered, if this one never will.
+        Changing: the machine is being made or deleted.
+        Gone: 404.
         NoTemplate: a deployment brings it, or whoever asks next knows the new one.
         PassingError: the same call will succeed later.
         PermanentError: it will not; says what is missing.
@@ -58,21 +83,36 @@ def fates(what: str) -> Iterator[None]:
         raise Exists(str(error)) from error
     except (google.ServerError, google.TooManyRequests, google.RetryError, requests.RequestException) as error:
         raise _passing(what, str(error)) from error
-    except google.Forbidden as error:
-        if any(word in str(error).upper() for word in (*_OUT_OF_STOCK, *_PASSING)):
-            raise _passing(what, str(error)) from error
-        remedy = "Grant what it names to this function's service account: deploy/gcp/machines_grants.tf."
-        raise PermanentError(f"Google Cloud does not allow to {what}: {error.message}", remedy) from error
     except google.ClientError as error:
-        said = f"Compute Engine refuses to {what}: {error.message}"
-        if _TEMPLATE in said and any(word in said for word in _MISSING):
-            raise NoTemplate(said, _REMEDY) from error
-        raise PermanentError(said, _REMEDY) from error
+        raise _refused(what, error) from error
+
+
+def _refused(what: str, error: Any) -> Exception:
+    """A refusal in our terms; the reasons of an answer stand beside its message, and say more."""
+    from google.api_core import exceptions as google
+
+    reasons = [str(each.get("reason", "")) for each in error.errors if isinstance(each, dict)]
+    words = f"{error.message} {' '.join(reasons)}"
+    if _says(words, *_NOT_OFFERED):
+        return NotOffered(f"Compute Engine refuses to {what}: {error.message}", _REMEDY)
+    if _says(words, *_PASSING, *_CHANGING):
+        return _passing(what, words)
+    if isinstance(error, google.Forbidden):
+        remedy = "Grant what it names to this function's service account: deploy/gcp/machines_grants.tf."
+        return PermanentError(f"Google Cloud does not allow to {what}: {error.message}", remedy)
+    said = f"Compute Engine refuses to {what}: {error.message}"
+    if _TEMPLATE in said and any(word in said for word in _MISSING):
+        return NoTemplate(said, _REMEDY)
+    return (Gone if isinstance(error, google.NotFound) else PermanentError)(said, _REMEDY)
 
 
 def _passing(what: str, said: str) -> PassingError:
-    kind = OutOfStock if any(word in said.upper() for word in _OUT_OF_STOCK) else PassingError
+    kind = OutOfStock if _says(said, *_OUT_OF_STOCK) else Changing if _says(said, *_CHANGING) else PassingError
     return kind(f"Compute Engine does not {what} now: {said}")
+
+
+def _says(text: str, *words: str) -> bool:
+    return any(word in text.upper() for word in words)
 
 
 class Compute:
@@ -101,8 +141,11 @@ class Compute:
                 project=self._settings.project, instance_template=name, retry=self._retry, timeout=ANSWER_SECONDS
             )
 
-    def insert(self, zone: str, template: str, instance: compute_v1.Instance) -> None:
-        """Have an instance made from the template, with what `instance` says otherwise; wait until that is known.
+    def insert(self, zone: str, template: str, instance: compute_v1.Instance) -> int | None:
+        """Have an instance made from the template, with what `instance` says otherwise, and wait for it.
+
+        Returns:
+            The instance's id; None: the zone takes long, and may still have none.
 
         Raises:
             Exists: there is one of this name in the zone.
@@ -114,23 +157,22 @@ class Compute:
             project=self._settings.project, zone=zone, source_instance_template=template, instance_resource=instance
         )
         with fates("start a machine"):
-            self._finish(zone, self._instances.insert_unary(request, timeout=ANSWER_SECONDS), "start a machine")
+            operation = self._instances.insert_unary(request, timeout=ANSWER_SECONDS)
+            return operation.target_id if self._finish(zone, operation, "start a machine") else None
 
     def delete(self, zone: str, name: str) -> None:
-        """Delete an instance, and wait for it; that it is not there is as good."""
-        from google.api_core.exceptions import NotFound
-
-        with fates("delete a machine"):
-            try:
+        """Delete an instance, and wait for it; that it is gone, or is being deleted, is as good."""
+        try:
+            with fates("delete a machine"):
                 operation = self._instances.delete_unary(
                     project=self._settings.project, zone=zone, instance=name, timeout=ANSWER_SECONDS
                 )
                 self._finish(zone, operation, "delete a machine")
-            except NotFound:
-                return
+        except (Gone, Changing, Exists) as error:
+            log.info("%s in %s is deleted already: %s", name, zone, error)
 
-    def _finish(self, zone: str, operation: compute_v1.Operation, what: str) -> None:
-        """Wait for an operation; of one that takes long, the reconciler sees what has become."""
+    def _finish(self, zone: str, operation: compute_v1.Operation, what: str) -> bool:
+        """Wait for an operation, and say whether it is done; of one that takes long, the reconciler sees the end."""
         from google.cloud.compute_v1 import Operation
 
         deadline, pause = time.monotonic() + OPERATION_SECONDS, 0.25
@@ -140,6 +182,7 @@ class Compute:
             which = {"project": self._settings.project, "zone": zone, "operation": operation.name}
             operation = self._operations.get(which, retry=self._retry, timeout=ANSWER_SECONDS)
         _refuse_errors(operation.error.errors, what)
+        return bool(operation.status == Operation.Status.DONE)
 
     @cached_property
     def _instances(self) -> compute_v1.InstancesClient:
@@ -189,9 +232,12 @@ def _refuse_errors(errors: Sequence[Any], what: str) -> None:
     if not errors:
         return
     said = "; ".join(f"{each.code}: {each.message}" for each in errors)
-    if any("ALREADY_EXISTS" in each.code for each in errors):
+    codes = [each.code for each in errors]
+    if any("ALREADY_EXISTS" in each for each in codes):
         raise Exists(said)
-    if any(each.code.startswith(("PERMISSION", "INVALID", "CONDITION_NOT_MET")) for each in errors):
+    if any("RESOURCE_NOT_FOUND" in each for each in codes):
+        raise Gone(f"Compute Engine cannot {what}: {said}", _REMEDY)
+    if any(each.startswith(("PERMISSION", "INVALID", "CONDITION_NOT_MET")) for each in codes):
         raise PermanentError(f"Compute Engine refuses to {what}: {said}", "Mend what it names.")
     raise _passing(what, said)
 

@@ -10,7 +10,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from shared.adapters.compute import LABEL, Compute, Exists, NoTemplate, OutOfStock, age_seconds
+from shared.adapters.compute import LABEL, Compute, Exists, NoTemplate, NotOffered, OutOfStock, age_seconds
 from shared.adapters.machines import ABSENT, ENDED, RUNNING, Machine, NoMachineNow
 from shared.adapters.storage import Storage
 from shared.errors import PermanentError
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TASK = "tidewheel-task"
+# Of what each machine is called; permissions are for such names alone.
+PREFIX = "train-"
 # For its start, its packages and its goodbye, besides the training.
 MARGIN_SECONDS = 900
-# A machine that is none of these is going, or has stopped.
-ALIVE = {"PENDING", "PROVISIONING", "STAGING", "RUNNING", "REPAIRING"}
+# One that is being provisioned may find no place.
+STARTED = {"STAGING", "RUNNING", "REPAIRING"}
+ALIVE = {"PENDING", "PROVISIONING", *STARTED}
+GOING = {"STOPPING", "DEPROVISIONING"}
 STOPPED = {"STOPPED", "SUSPENDED", "TERMINATED"}
 LEAST_STARTS = 3
 
@@ -39,7 +43,7 @@ class ComputeMachines:
     def launch(self, name: str, task: dict[str, Any]) -> None:
         there = self._compute.instances()
         mine = [each for each in there if each.name == name]
-        started = self._starts(name)
+        started = self._note(name, mine)
         if any(each.status in ALIVE for each in mine) or started >= self._most_starts:
             return
         self._clear(mine)
@@ -51,17 +55,18 @@ class ComputeMachines:
             zone = self._insert(name, {**task, "starts_left": self._most_starts - started - 1}, is_spot=is_spot)
         except NoTemplate as error:
             raise NoMachineNow(str(error)) from error
-        note = {"zone": zone, "spot": is_spot}
-        self._storage.create(self._settings.state_bucket, f"machines/{name}/start-{started + 1}", note)
         log.info("%s starts in %s, %s (start %d)", name, zone, "Spot" if is_spot else "on demand", started + 1)
 
     def state(self, name: str) -> str:
-        if any(each.name == name and each.status not in STOPPED for each in self._compute.instances()):
+        mine = [each for each in self._compute.instances() if each.name == name]
+        started = self._note(name, mine)
+        if any(each.status not in STOPPED for each in mine):
             return RUNNING
-        return ENDED if self._starts(name) >= self._most_starts else ABSENT
+        return ENDED if started >= self._most_starts else ABSENT
 
     def there(self) -> list[Machine]:
-        found = self._compute.instances()
+        ours = [each for each in self._compute.instances() if each.name.startswith(PREFIX)]
+        found = [each for each in ours if each.status not in GOING]
         return [Machine(name=each.name, place=_zone(each), age_seconds=age_seconds(each)) for each in found]
 
     def delete(self, machine: Machine) -> None:
@@ -71,8 +76,18 @@ class ComputeMachines:
     def _most_starts(self) -> int:
         return max(LEAST_STARTS, self._settings.spot_starts + 1)
 
-    def _starts(self, name: str) -> int:
-        return len(self._storage.names(self._settings.state_bucket, f"machines/{name}/start-"))
+    def _note(self, name: str, mine: list[compute_v1.Instance]) -> int:
+        """How often it has started; a start that nobody noted, since its answer was lost or late, is noted now."""
+        prefix = f"machines/{name}/start-"
+        noted = {each.removeprefix(prefix) for each in self._storage.names(self._settings.state_bucket, prefix)}
+        new = {str(each.id): each for each in mine if each.status in STARTED and str(each.id) not in noted}
+        for each in new.values():
+            self._note_start(name, each.id, _zone(each), each)
+        return len(noted | {*new})
+
+    def _note_start(self, name: str, instance_id: int, zone: str, instance: compute_v1.Instance) -> None:
+        note = {"zone": zone, "spot": instance.scheduling.provisioning_model == "SPOT"}
+        self._storage.create(self._settings.state_bucket, f"machines/{name}/start-{instance_id}", note)
 
     def _clear(self, mine: list[compute_v1.Instance]) -> None:
         """Take away what has stopped, so that its name is free again."""
@@ -86,18 +101,31 @@ class ComputeMachines:
         if not self._settings.zones:
             raise PermanentError("TIDEWHEEL_ZONES is not set: there is nowhere to train.", "Terraform sets it.")
         instance = self._instance(name, task, is_spot=is_spot)
-        said = []
+        without = dict[str, OutOfStock]()
         for zone in self._settings.zones:
             try:
-                self._compute.insert(zone, _path(self._settings), instance)
-            except Exists:
-                log.info("%s is in %s already", name, zone)
+                self._start(name, zone, instance)
+                return zone
             except OutOfStock as error:
                 log.warning("%s has no machine for %s: %s", zone, name, error)
-                said.append(zone)
-                continue
-            return zone
-        raise NoMachineNow(f"no zone has a machine to spare at the moment ({', '.join(said)}).")
+                without[zone] = error
+        if all(isinstance(each, NotOffered) for each in without.values()):
+            raise PermanentError(f"no zone has such machines: {without.popitem()[1].error}", "See machine_type, zones.")
+        raise NoMachineNow(f"no zone has a machine to spare at the moment ({', '.join(without)}).")
+
+    def _start(self, name: str, zone: str, instance: compute_v1.Instance) -> None:
+        try:
+            instance_id = self._compute.insert(zone, _path(self._settings), instance)
+        except Exists as error:
+            # By a request of ours whose answer was lost; or somebody else has taken the name.
+            mine = [each for each in self._compute.instances() if (each.name, _zone(each)) == (name, zone)]
+            if not mine:
+                raise OutOfStock(f"an instance of somebody else's is called {name} there.") from error
+            self._note(name, mine)
+            return
+        if instance_id is None:
+            raise NoMachineNow(f"{zone} takes long to make {name}, and may still have no machine for it.")
+        self._note_start(name, instance_id, zone, instance)
 
     def _instance(self, name: str, task: dict[str, Any], *, is_spot: bool) -> compute_v1.Instance:
         """What this machine has of its own; the template says the rest."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -42,9 +43,15 @@ class Faults:
     stockout: set[str] = field(default_factory=set)
     denied: str = ""
     away: int = 0
+    # So many answers are lost, to requests that are carried out.
+    lost: int = 0
+    # Of each verb: status, reason and message of what is said to it.
+    refused: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    unreachable: str = ""
     slow_seconds: float = 0.0
     template_gone: bool = False
     no_zone: str = ""
+    no_type: set[str] = field(default_factory=set)
 
 
 class Cloud:
@@ -60,13 +67,16 @@ class Cloud:
         # Without a folder, machines are entries in a list.
         self.folder = folder
         self.url = ""
-        self._lock = threading.RLock()
+        self._lock, self._ids = threading.RLock(), count(1)
 
     def insert(self, project: str, zone: str, body: Json, template: str) -> Json:
         """An instance from a template: at first being provisioned, and there when its operation is done."""
         self._check(f"compute.instances.create' permission for 'projects/{project}/zones/{zone}/instances")
         if zone == self.faults.no_zone:
             raise Refused(404, "notFound", f"The resource 'projects/{project}/zones/{zone}' was not found")
+        if zone in self.faults.no_type:
+            said = f"Machine type with name 'e2-standard-4' does not exist in zone '{zone}'."
+            raise Refused(400, "invalid", f"Invalid value for field 'resource.machineType': {said}")
         if self.faults.template_gone:
             self.templates.clear()
         properties = self.template(template.rpartition("/")[2])["properties"]
@@ -78,8 +88,8 @@ class Cloud:
             if key in self.instances:
                 raise Refused(409, "alreadyExists", f"The resource '{key[1]}' already exists")
             own = {"status": "PROVISIONING", "zone": f"projects/{project}/zones/{zone}", "creationTimestamp": _now()}
-            self.instances[key] = instance | own
-        return self._operation(project, zone, lambda operation: self._provisioned(project, key, operation))
+            self.instances[key] = instance | own | {"id": str(next(self._ids))}
+        return self._operation(project, key, lambda operation: self._provisioned(project, key, operation))
 
     def delete(self, project: str, zone: str, name: str) -> Json:
         """Take an instance away."""
@@ -88,7 +98,7 @@ class Cloud:
         if key not in self.instances:
             raise Refused(404, "notFound", f"The resource '{name}' was not found")
         self.instances[key]["status"] = "STOPPING"
-        return self._operation(project, zone, lambda _: self.remove(key))
+        return self._operation(project, key, lambda operation: self._deleted(key, operation))
 
     def template(self, name: str) -> Json:
         """What instances are made from."""
@@ -97,8 +107,8 @@ class Cloud:
             raise Refused(404, "notFound", f"The resource 'projects/p/global/instanceTemplates/{name}' was not found")
         return self.templates[name]
 
-    def listed(self, wanted: str) -> Json:
-        """All instances with a label, by zone."""
+    def listed(self, wanted: str, page: str) -> Json:
+        """All instances with a label, a zone on each page."""
         self._check("compute.instances.list' permission for 'x")
         label, _, value = wanted.removeprefix("labels.").partition("=")
         items: Json = {"zones/empty": {"warning": {"code": "NO_RESULTS_ON_PAGE"}}}
@@ -106,7 +116,11 @@ class Cloud:
             for (zone, _), instance in self.instances.items():
                 if instance.get("labels", {}).get(label) == value:
                     items.setdefault(f"zones/{zone}", {"instances": []})["instances"].append(instance)
-        return {"items": items}
+        if self.faults.unreachable:
+            items[f"zones/{self.faults.unreachable}"] = {"warning": {"code": "UNREACHABLE"}}
+        at = int(page or 0)
+        answer: Json = {"items": dict([list(items.items())[at]])}
+        return answer | ({"nextPageToken": str(at + 1)} if at + 1 < len(items) else {})
 
     def preempt(self, zone: str, name: str, notice_seconds: float = 30.0) -> None:
         """Tell a Spot machine, and after the notice take it away as its template says."""
@@ -146,9 +160,10 @@ class Cloud:
             self.faults.away -= 1
             raise Refused(503, "backendError", "Backend Error")
 
-    def _operation(self, project: str, zone: str, work: Any) -> Json:
-        name = f"operation-{len(self.operations)}"
-        operation: Json = {"name": name, "status": "RUNNING", "zone": f"projects/{project}/zones/{zone}"}
+    def _operation(self, project: str, key: Key, work: Any) -> Json:
+        name, zone = f"operation-{len(self.operations)}", f"projects/{project}/zones/{key[0]}"
+        target = self.instances[key].get("id", "0")
+        operation: Json = {"name": name, "status": "RUNNING", "zone": zone, "targetId": target}
         self.operations[name] = operation
 
         def finish() -> None:
@@ -157,6 +172,12 @@ class Cloud:
 
         _later(self.faults.slow_seconds, finish)
         return dict(operation)
+
+    def _deleted(self, key: Key, operation: Json) -> None:
+        if key not in self.instances:
+            message = f"The resource '{key[1]}' was not found"
+            operation["error"] = {"errors": [{"code": "RESOURCE_NOT_FOUND", "message": message}]}
+        self.remove(key)
 
     def _provisioned(self, project: str, key: Key, operation: Json) -> None:
         if key[0] in self.faults.stockout:
@@ -209,9 +230,18 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length) or b"{}")
         try:
-            self._send(200, self._route(body))
+            self._refuse()
+            answer = self._route(body)
+            if self.server.cloud.faults.lost and self.command != "GET":
+                self.server.cloud.faults.lost -= 1
+                raise Refused(503, "backendError", "The answer is lost.")
+            self._send(200, answer)
         except Refused as error:
             self._send(error.status, error.body)
+
+    def _refuse(self) -> None:
+        if said := self.server.cloud.faults.refused.get(self.command):
+            raise Refused(*said)
 
     def _route(self, body: Json) -> Json:
         url = urlsplit(self.path)
@@ -223,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ["DELETE", project, "zones", zone, "instances", name]:
                 return cloud.delete(project, zone, name)
             case ["GET", _, "aggregated", "instances"]:
-                return cloud.listed(query["filter"])
+                return cloud.listed(query["filter"], query.get("pageToken", ""))
             case ["GET", _, "global", "instanceTemplates", name]:
                 return cloud.template(name)
             case ["GET", _, "zones", _, "operations", name]:

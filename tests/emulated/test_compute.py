@@ -15,6 +15,7 @@ from shared.adapters.storage import Storage
 from shared.errors import PassingError, PermanentError
 from shared.settings import Settings
 from tests.emulated.compute_server import Cloud
+from tests.emulated.laptop import wait_for
 
 pytest_plugins = ["tests.emulated.compute_fixtures"]
 NAME, TASK = "train-one", {"event": {"model": "taxi_fare"}}
@@ -114,8 +115,6 @@ def test_what_is_taken_back_starts_again_and_at_last_on_demand(machines: Compute
 
 
 def wait_until_gone(cloud: Cloud) -> None:
-    from tests.emulated.laptop import wait_for
-
     wait_for(lambda: not cloud.instances)
 
 
@@ -186,9 +185,128 @@ def test_a_slow_insertion_is_not_waited_for_until_the_message_comes_again(
 ) -> None:
     monkeypatch.setattr(adapter, "OPERATION_SECONDS", 0.1)
     cloud.faults.slow_seconds = 3.0
-    machines.launch(NAME, TASK)
+    with pytest.raises(NoMachineNow, match="a takes long to make train-one, and may still have no machine for it"):
+        machines.launch(NAME, TASK)
     assert cloud.instances["a", NAME]["status"] == "PROVISIONING"
     assert machines.state(NAME) == RUNNING
+    assert starts(machines) == 0
+    wait_for(lambda: cloud.instances["a", NAME]["status"] == "RUNNING")
+    assert machines.state(NAME) == RUNNING
+    assert starts(machines) == 1
+
+
+def starts(machines: ComputeMachines) -> int:
+    """How many of them were noted."""
+    return len(machines._storage.names(machines._settings.state_bucket, f"machines/{NAME}/start-"))
+
+
+def test_a_zone_that_is_slow_to_say_that_it_has_none_costs_no_start(
+    machines: ComputeMachines, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "OPERATION_SECONDS", 0.1)
+    cloud.faults.slow_seconds, cloud.faults.stockout = 0.5, {"a", "b"}
+    for _ in range(4):
+        with pytest.raises(NoMachineNow, match="takes long"):
+            machines.launch(NAME, TASK)
+        assert machines.state(NAME) == RUNNING
+        wait_until_gone(cloud)
+    assert (machines.state(NAME), starts(machines)) == (ABSENT, 0)
+
+
+def test_starts_whose_answers_are_lost_are_counted_all_the_same(machines: ComputeMachines, cloud: Cloud) -> None:
+    for number in range(3):
+        cloud.faults.lost = 1
+        with pytest.raises(PassingError, match="The answer is lost"):
+            machines.launch(NAME, TASK)
+        wait_for(lambda: cloud.instances["a", NAME]["status"] == "RUNNING")
+        # The message comes again.
+        machines.launch(NAME, TASK)
+        assert (len(cloud.instances), starts(machines)) == (1, number + 1)
+        cloud.remove(("a", NAME))
+    assert machines.state(NAME) == ENDED
+    assert [each["scheduling"]["provisioningModel"] for each in cloud.inserted] == ["SPOT", "SPOT", "STANDARD"]
+
+
+def test_a_name_that_somebody_else_has_taken_in_a_zone_is_taken_to_another(
+    machines: ComputeMachines, cloud: Cloud
+) -> None:
+    cloud.instances["a", NAME] = {"name": NAME, "labels": {}, "zone": "projects/p/zones/a", "status": "RUNNING"}
+    machines.launch(NAME, TASK)
+    assert where(cloud) == [("a", NAME), ("b", NAME)] and starts(machines) == 1
+    cloud.instances["b", NAME]["labels"] = {}
+    for _ in range(3):
+        with pytest.raises(NoMachineNow, match=r"no zone has a machine to spare at the moment \(a, b\)"):
+            machines.launch(NAME, TASK)
+    assert starts(machines) == 1
+
+
+def test_a_zone_that_has_no_such_machines_is_passed_by(machines: ComputeMachines, cloud: Cloud) -> None:
+    cloud.faults.no_type = {"a"}
+    machines.launch(NAME, TASK)
+    assert where(cloud) == [("b", NAME)]
+
+
+def test_machines_that_no_zone_has_are_no_matter_of_waiting(machines: ComputeMachines, cloud: Cloud) -> None:
+    cloud.faults.no_type = {"a", "b"}
+    with pytest.raises(PermanentError, match=r"no zone has such machines: .* does not exist in zone 'b'.*machine_type"):
+        machines.launch(NAME, TASK)
+    # One that is out of stock may have them tomorrow.
+    cloud.faults.no_type, cloud.faults.stockout = {"b"}, {"a"}
+    with pytest.raises(NoMachineNow):
+        machines.launch(NAME, TASK)
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "kind"),
+    [
+        ("quotaExceeded", "Quota 'N2_CPUS' exceeded.  Limit: 8.0 in region europe-west1.", NoMachineNow),
+        ("rateLimitExceeded", "Rate Limit Exceeded", PassingError),
+        ("forbidden", "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute'", PassingError),
+    ],
+)
+def test_a_quota_is_no_missing_permission(
+    machines: ComputeMachines, cloud: Cloud, reason: str, message: str, kind: type[Exception]
+) -> None:
+    cloud.faults.refused["POST"] = 403, reason, message
+    with pytest.raises(kind):
+        machines.launch(NAME, TASK)
+    cloud.faults.refused.clear()
+    machines.launch(NAME, TASK)
+    assert where(cloud) == [("a", NAME)]
+
+
+def test_a_machine_in_a_zone_that_does_not_answer_is_not_started_twice(machines: ComputeMachines, cloud: Cloud) -> None:
+    machines.launch(NAME, TASK)
+    cloud.faults.unreachable = "a"
+    with pytest.raises(PassingError, match="does not list the machines of zones/a now"):
+        machines.launch(NAME, TASK)
+    assert len(cloud.inserted) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(404, "notFound"), (400, "resourceNotReady"), (409, "resourceInUseByAnotherResource")]
+)
+def test_what_is_being_deleted_already_is_as_good_as_gone(
+    machines: ComputeMachines, cloud: Cloud, status: int, reason: str
+) -> None:
+    cloud.faults.refused["DELETE"] = status, reason, f"The resource 'instances/{NAME}' is not ready"
+    machines.delete(Machine(name=NAME, place="a"))
+
+
+def test_what_two_delete_at_once_is_deleted(machines: ComputeMachines, cloud: Cloud) -> None:
+    machines.launch(NAME, TASK)
+    (there,) = machines.there()
+    cloud.faults.slow_seconds = 0.3
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(machines.delete, [there, there]))
+    assert where(cloud) == []
+
+
+def test_what_is_going_or_is_called_otherwise_is_nobodys_to_delete(machines: ComputeMachines, cloud: Cloud) -> None:
+    for name, status in (("train-1", "STOPPING"), ("train-2", "TERMINATED"), ("a-trial", "RUNNING")):
+        own = {"name": name, "status": status, "labels": {"tidewheel": "training"}, "zone": "projects/p/zones/b"}
+        cloud.instances["b", name] = own | {"creationTimestamp": "2026-01-01T00:00:00Z"}
+    assert [each.name for each in machines.there()] == ["train-2"]
 
 
 def test_all_machines_are_told_with_their_zones_and_ages_and_can_be_deleted(

@@ -20,6 +20,7 @@ from deploy.gcp.packaging.stage import of_worker
 from deploy.local.environment import ARTIFACTS
 from deploy.local.layout import ROOT
 from functions.launch_training.step import launch
+from functions.reconcile import sweep
 from functions.reconcile.step import reconcile
 from shared.adapters import machines_gcp
 from shared.lifecycle.events import Event, ReconcileRequested, StepFailed, TrainingRequested
@@ -171,7 +172,7 @@ def test_a_machine_that_cannot_even_begin_says_why_and_deletes_itself(
 
 
 def test_a_machine_that_may_not_delete_itself_is_deleted_by_the_reconciler(
-    services: Services, cloud: Cloud, event: TrainingRequested
+    services: Services, cloud: Cloud, event: TrainingRequested, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud.faults.denied = "instances.delete"
     machine = cloud.machines[ZONE, event.machine]
@@ -179,6 +180,8 @@ def test_a_machine_that_may_not_delete_itself_is_deleted_by_the_reconciler(
     assert cloud.instances
     cloud.faults.denied = ""
     services.desk.close(NAME, event.request)
-    cloud.age(ZONE, event.machine, 601)
+    tick(services)
+    assert cloud.instances
+    monkeypatch.setattr(sweep, "GOODBYE_SECONDS", 0.0)
     assert f"deleted {event.machine}, since no request was open for it" in tick(services)
     assert not cloud.instances

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from functions.launch_training.step import launch
 from functions.reconcile import sweep
 from functions.reconcile.step import reconcile
+from shared.adapters.machines import NoMachineNow
 from shared.adapters.storage import Storage
 from shared.errors import PassingError
+from shared.lifecycle import machines
 from shared.lifecycle.events import Event, ReconcileRequested, StepFailed, TrainingRequested, TrainingScheduled
 from shared.lifecycle.services import Services
 from shared.settings import Settings
@@ -92,13 +95,72 @@ def test_what_google_does_not_allow_closes_the_request_with_what_to_grant(servic
     assert services.desk.read("taxi_fare").request is None
 
 
-def test_a_machine_without_an_open_request_is_deleted_after_its_goodbye(services: Services, cloud: Cloud) -> None:
+def test_a_machine_without_an_open_request_is_deleted_after_its_goodbye(
+    services: Services, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     launch(REQUEST, services)
+    # However long it has trained: only now nobody needs it any more.
+    cloud.age("a", "train-one", sweep.GOODBYE_SECONDS + 1)
     services.desk.close("taxi_fare", "one")
     assert told(services) == []
-    cloud.age("a", "train-one", sweep.GOODBYE_SECONDS + 1)
+    assert told(services) == []
+    monkeypatch.setattr(sweep, "GOODBYE_SECONDS", 0.0)
     assert told(services) == ["deleted train-one, since no request was open for it"]
     assert where(cloud) == []
+
+
+def test_a_machine_that_says_goodbye_is_left_to_it(
+    services: Services, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "GOODBYE_SECONDS", -1.0)
+    launch(REQUEST, services)
+    services.desk.close("taxi_fare", "one")
+    cloud.instances["a", "train-one"]["status"] = "STOPPING"
+    assert told(services) == []
+
+
+@pytest.mark.parametrize(("denied", "away"), [("instances.delete", 0), ("", 1)])
+def test_a_machine_that_cannot_be_deleted_holds_up_nobody(
+    services: Services, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, denied: str, away: int
+) -> None:
+    monkeypatch.setattr(sweep, "GOODBYE_SECONDS", -1.0)
+    launch(REQUEST, services)
+    services.desk.close("taxi_fare", "one")
+    services.desk.place(OTHER)
+    plain = cloud.delete
+
+    def delete(*asked: str) -> object:
+        cloud.faults.denied, cloud.faults.away = denied, away
+        try:
+            return plain(*asked)
+        finally:
+            cloud.faults.denied = ""
+
+    monkeypatch.setattr(cloud, "delete", delete)
+    *failed, reconciled = reconcile(ASKED, services)
+    assert getattr(reconciled, "mended", ()) == ("started train-two",)
+    errors = [each.error for each in failed if isinstance(each, StepFailed)]
+    assert ["does not allow to delete a machine" in each for each in errors] == ([True] if denied else [])
+    monkeypatch.setattr(cloud, "delete", plain)
+    assert told(services) == ["deleted train-one, since no request was open for it"]
+
+
+def test_launches_at_the_same_moment_keep_to_the_most_at_a_time(services: Services, cloud: Cloud) -> None:
+    cloud.faults.slow_seconds = 0.2
+    models = ["taxi_fare", "flight_delay"]
+    requests = [TrainingRequested(model=models[i % 2], request=f"r{i}", story="s", epoch=i) for i in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(lambda request: tried(request, services), requests))
+    assert len(cloud.instances) == len(cloud.inserted) == 2
+    assert sorted(outcomes) == ["no machine", "no machine", "started", "started"]
+
+
+def tried(request: TrainingRequested, services: Services) -> str:
+    try:
+        machines.launch(request, services)
+    except NoMachineNow:
+        return "no machine"
+    return "started"
 
 
 def test_a_machine_older_than_its_deadline_is_deleted_and_started_again(services: Services, cloud: Cloud) -> None:

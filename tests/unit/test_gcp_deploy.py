@@ -168,10 +168,23 @@ def test_yes_asks_nothing(deployment: Deployment) -> None:
     assert "-auto-approve=true" in deployment.calls[deployment.at(" apply ")]
 
 
-def test_a_plan_changes_nothing(deployment: Deployment) -> None:
-    assert deployment.run(PLAN="1", NO_IMAGE="1").returncode == 0
-    assert any(" plan " in call for call in deployment.calls)
+def test_a_plan_changes_nothing_but_makes_what_it_takes(deployment: Deployment) -> None:
+    assert deployment.run(PLAN="1", NO_IMAGE="1", NO_BUCKET="1").returncode == 0
+    assert deployment.at(" plan ") > deployment.at("buckets create gs://demo-terraform")
     assert not any(" apply " in call or "builds submit" in call for call in deployment.calls)
+
+
+def test_where_nothing_is_deployed_nothing_is_destroyed_or_made(deployment: Deployment) -> None:
+    done = deployment.run("down", NO_BUCKET="1")
+    assert "no gs://demo-terraform, so nothing is known of a deployment in demo." in done.stderr
+    assert done.returncode == 2
+    assert not any(word in call for call in deployment.calls for word in ("create", "enable", "update", "destroy"))
+
+
+def test_a_deployment_that_broke_off_or_began_by_hand_is_made_up_for(deployment: Deployment) -> None:
+    assert deployment.run().returncode == 0
+    for needed in ("services enable", "services identity create", "buckets update gs://demo-terraform --versioning"):
+        assert any(needed in call for call in deployment.calls), needed
 
 
 def test_the_makefile_hands_on_where_to(tmp_path: Path) -> None:

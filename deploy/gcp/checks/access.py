@@ -212,6 +212,8 @@ def _of_people() -> Iterator[Grant]:
     yield Grant(OPERATOR, "roles/run.viewer", "service mlflow")
     if used.any("machines"):
         yield Grant(OPERATOR, "tidewheelWatcher", "project")
-    yield from (Grant(OPERATOR, role, "project") for role in ("roles/logging.viewer", "roles/monitoring.viewer"))
+    # The last: whose credentials name this project as the one that pays has to be allowed to use it.
+    by_hand = "roles/logging.viewer", "roles/monitoring.viewer", "roles/serviceusage.serviceUsageConsumer"
+    yield from (Grant(OPERATOR, role, "project") for role in by_hand)
     yield Grant(OPERATOR, "roles/run.invoker", "service predict")
     yield Grant(CALLER, "roles/run.invoker", "service predict")

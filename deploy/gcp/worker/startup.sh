@@ -61,7 +61,7 @@ fetch_code() {
 # A machine that has just started may be updating itself, and keeps others out meanwhile.
 install_venv() {
   for _ in 1 2 3 4 5 6; do
-    if apt-get update && apt-get install --yes python3-venv; then return; fi
+    if apt-get update && apt-get --option DPkg::Lock::Timeout=120 install --yes python3-venv; then return; fi
     sleep 10
   done
   return 1
