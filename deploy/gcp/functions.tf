@@ -5,8 +5,8 @@ locals {
   # all of them at once stay within what Cloud Run lends a new project: 20 CPUs and 40 GiB in a region. Cloud Run refuses a
   # service that could take more than that by itself, and turns requests away while all together take it.
   functions = {
-    # A drop lies in memory whole, beside some 350 MB that cleaning takes.
-    preprocess = { memory = "4Gi", cpu = "2", requests = 1, most_instances = 3 }
+    # Ten million rows take a gigabyte: text is read in ranges, a Parquet file lies in memory beside 600 MB.
+    preprocess = { memory = "2Gi", cpu = "2", requests = 1, most_instances = 3 }
     # Reads one drop, and the champion with scikit-learn.
     evaluate        = { memory = "2Gi", cpu = "1", requests = 1, most_instances = 4 }
     launch_training = { memory = "512Mi", cpu = "1", requests = 4, most_instances = 1 }

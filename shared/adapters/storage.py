@@ -18,9 +18,8 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from google.cloud import storage
 
-
 # A range more is a request more; one that is held, and one that is on its way, are in memory.
-FIRST_RANGE_BYTES, RANGE_BYTES = 2**20, 8 * 2**20
+FIRST_RANGE_BYTES, RANGE_BYTES = 2**20, 4 * 2**20
 
 
 @contextmanager
