@@ -10,6 +10,8 @@ from deploy.gcp.checks.plan import Instance, Plan
 
 CHECK = "order"
 APIS = "google_project_service.apis"
+# The script switches on what this is asked of.
+EARLY = (APIS, "data.google_project.this")
 # A resource without its key and its attributes: Terraform waits for all of its instances together.
 _FAMILY = re.compile(r"(?:(?:data|ephemeral)\.)?\w+\.\w+")
 
@@ -49,13 +51,19 @@ def check(plan: Plan) -> Iterator[Finding]:
         name = family(each.address)
         if name not in seen:
             seen.add(name)
-            yield from _check_one(each, name, order.before(name))
+            yield from _check_one(each, name, order)
 
 
-def _check_one(instance: Instance, name: str, before: set[str]) -> Iterator[Finding]:
+def _check_one(instance: Instance, name: str, order: Order) -> Iterator[Finding]:
+    before = order.before(name)
     if name in before:
-        what = f"{instance.address} waits for itself, by way of {', '.join(sorted(before))}"
+        circle = sorted(each for each in before if name in order.before(each))
+        what = f"{instance.address} waits for itself, by way of {', '.join(circle)}"
         yield Finding(check=CHECK, where=instance.where, what=what)
-    elif instance.mode == "resource" and instance.type.startswith("google_") and not before & {APIS} and name != APIS:
+    elif APIS not in before and name not in EARLY and _asks_google(instance):
         what = f"{instance.address} may be made before its service is on: depends_on = [{APIS}]"
         yield Finding(check=CHECK, where=instance.where, what=what)
+
+
+def _asks_google(instance: Instance) -> bool:
+    return instance.mode != "ephemeral" and instance.type.startswith("google_")

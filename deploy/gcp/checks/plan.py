@@ -166,6 +166,9 @@ class Plan:
                 )
         except PermanentError as error:
             raise PermanentError(f"{block.where}, {'.'.join(block.labels)}: {error.error}", error.remedy) from error
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            what = f"{block.where}, {'.'.join(block.labels)}: a value is not what it is used as: {error}"
+            raise PermanentError(what, "Look at each.key, each.value, and what is handed to functions.") from error
 
     def _turns(self, block: Block) -> Iterator[tuple[str | int | None, Scope]]:
         if "for_each" in block.attributes:
