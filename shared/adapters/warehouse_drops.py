@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from shared.adapters.bigquery import passing, statement
 from shared.adapters.warehouse_tables import DROPS, REJECTS, Field, Tables, names, row_fields, staging_table
 from shared.contract.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from google.cloud.bigquery import LoadJob
 
 # What a repeated swap leaves as it is: whether a drop is withdrawn was said of what it holds already.
 _LASTING = {"model", "drop", "generation", "withdrawn"}
@@ -194,13 +192,13 @@ class _Attempt:
     def run(
         self, account: Account, sources: Mapping[str, tuple[list[Field], str | None]], script: str
     ) -> list[dict[str, Any]]:
-        """Stage everything, run the script, clear the stage."""
+        """Stage everything at once, run the script, clear the stage."""
         try:
-            jobs = [self._start_load(what, *source) for what, source in sources.items()]
-            self._stage_account(account)
-            with passing():
-                for job in filter(None, jobs):
-                    job.result()
+            with ThreadPoolExecutor() as beside:
+                loads = [beside.submit(self._load, what, *source) for what, source in sources.items()]
+                self._stage_account(account)
+                for load in loads:
+                    load.result()
             return self._bigquery.run(script)
         finally:
             self._bigquery.drop(*(self._table(what) for what in [*sources, "account"]))
@@ -208,7 +206,7 @@ class _Attempt:
     def _table(self, what: str) -> str:
         return f"staging_{self._id}_{what}"
 
-    def _start_load(self, what: str, columns: list[Field], uri: str | None) -> LoadJob | None:
+    def _load(self, what: str, columns: list[Field], uri: str | None) -> None:
         from google.cloud.bigquery import LoadJobConfig
 
         table = staging_table(self._bigquery, self._table(what), columns)
@@ -220,7 +218,8 @@ class _Attempt:
         )
         with passing():
             self._bigquery.client.create_table(table)
-            return self._bigquery.client.load_table_from_uri(uri, table, job_config=config) if uri else None
+            if uri:
+                self._bigquery.client.load_table_from_uri(uri, table, job_config=config).result()
 
     def _stage_account(self, account: Account) -> None:
         columns = ", ".join(f"CAST(@{column} AS {kind}) AS `{column}`" for column, kind, _ in DROPS)

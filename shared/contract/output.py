@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROWS, REJECTS = "rows", "rejects"
 # On the disk are at most two: one that is written, and one that is handed over.
-PART_BYTES = 16 * 2**20
+PART_BYTES = 8 * 2**20
 HandOver = Callable[[Path], None]
 # Dictionaries of what hardly repeats cost half of the writing and save nothing.
 _REPEATING = {"_drop", "_generation", "reason"}
