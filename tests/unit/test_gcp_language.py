@@ -101,6 +101,13 @@ def test_keys_that_only_the_cloud_knows_are_refused(tmp_path: Path) -> None:
         _ = Plan.of(tmp_path).instances
 
 
+def test_a_value_that_is_used_as_another_kind_of_value_is_said_with_its_place(tmp_path: Path) -> None:
+    text = 'resource "google_pubsub_topic" "each" { name = replace(each.key, "a", "b") }'
+    (tmp_path / "main.tf").write_text(f"locals {{}}\n{text}".replace("each.key", "null"))
+    with pytest.raises(PermanentError, match=r"main.tf:2, google_pubsub_topic.each: a value is not what it is used as"):
+        _ = Plan.of(tmp_path).instances
+
+
 def test_a_plan_has_an_instance_for_each_key_and_follows_names(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text("""
         variable "project" { type = string }

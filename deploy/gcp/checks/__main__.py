@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.gcp.checks import delivery, grants, network, quotas, safety, schema, services
+from deploy.gcp.checks import apis, delivery, grants, known, order, promises, quotas, schema, services, tidy
 from deploy.gcp.checks.findings import Finding
 from deploy.gcp.checks.plan import Plan
 from deploy.gcp.checks.schema import SCHEMA, Schema
@@ -15,21 +15,24 @@ from shared.errors import PermanentError
 FOLDER = Path(__file__).resolve().parents[1]
 
 
-def check(folder: Path, known: Schema) -> Iterator[Finding]:
+def check(folder: Path, provider: Schema) -> Iterator[Finding]:
     """Everything that the checks find in a folder's files."""
     plan = Plan.of(folder)
-    refused = list(schema.check_arguments(plan, known))
+    refused = list(schema.check_arguments(plan, provider))
     yield from refused
     if refused:
         # What lacks something, or has it elsewhere, cannot be asked what it says.
         return
-    yield from schema.check_references(plan, known)
+    yield from schema.check_references(plan, provider)
     yield from delivery.check(plan)
     yield from services.check(plan)
     yield from quotas.check(plan)
-    yield from network.check(plan)
     yield from grants.check(plan)
-    yield from safety.check(plan, known)
+    yield from apis.check(plan)
+    yield from order.check(plan)
+    yield from promises.check(plan)
+    yield from known.check(plan)
+    yield from tidy.check(plan, provider)
 
 
 def main() -> int:

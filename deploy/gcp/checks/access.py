@@ -16,17 +16,12 @@ from shared.lifecycle.events import CONSUMERS, EVENTS, TOPICS
 
 PUBSUB, STORAGE, OPERATOR, CALLER = "Pub/Sub's agent", "Cloud Storage's agent", "an operator", "a caller of predict"
 TRAINER, MLFLOW, BUILDER = "trainer", "mlflow", "builder"
+# Conditions by their titles; what each has to say is in policy/outside.toml.
 TRAINING_MACHINES, SOURCES_OF_FUNCTIONS, ALL_BUT_DECISIONS = (
     "machines_that_train",
     "sources_of_functions",
     "all_but_decisions",
 )
-# Conditions by their titles, and what each has to say.
-CONDITIONS = {
-    TRAINING_MACHINES: '.startsWith("train-")',
-    SOURCES_OF_FUNCTIONS: 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-',
-    ALL_BUT_DECISIONS: '!resource.name.startsWith("projects/_/buckets/{project}-state/objects/decisions/")',
-}
 # What these methods do leaves the warehouse as it is; prepare_common finds what `make deploy` has made.
 READS = {
     "account",

@@ -108,8 +108,9 @@ def waiting_seconds(subscription: Instance) -> int:
 
 
 def _seconds(text: Any) -> int:
-    """Of Google's way to write a length of time; 0 if it is not said."""
-    return int(str(text or "0s").removesuffix("s"))
+    """Of Google's way to write a length of time; 0 if it is not said, or in another way."""
+    number = str(text).removesuffix("s")
+    return int(number) if number.isdecimal() else 0
 
 
 def _check_log(plan: Plan, subscription: Instance) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from deploy.gcp.checks.parser import Block, Parser
@@ -16,4 +17,10 @@ def read(folder: Path) -> list[Block]:
         PermanentError: a file is not in Terraform's language.
     """
     files = sorted(folder.glob("*.tf"))
-    return [block for path in files for block in Parser(path.read_text(), path.name).file().blocks]
+    return [block for path in files for block in _blocks(path.read_text(), path.name)]
+
+
+@cache
+def _blocks(text: str, name: str) -> tuple[Block, ...]:
+    """Read once: the tests look at these files hundreds of times, each time with a change in one of them."""
+    return Parser(text, name).file().blocks

@@ -40,6 +40,7 @@ class Instance:
     name: str
     key: str | int | None = None
     values: dict[str, Any]
+    lifecycle: dict[str, Any] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
     where: str
 
@@ -87,6 +88,16 @@ class Plan:
     def of_type(self, *types: str) -> list[Instance]:
         """The resources of these types."""
         return [each for each in self.instances.values() if each.mode == "resource" and each.type in types]
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """What each variable says where nobody says otherwise; None if somebody has to."""
+        declared = {each.labels[0]: each.attributes.get("default") for each in self.blocks if each.kind == "variable"}
+        return {name: None if default is None else default.value({}) for name, default in declared.items()}
+
+    def block_values(self, block: Block) -> dict[str, Any]:
+        """What a block says that makes nothing, such as the provider's."""
+        return self._values(block, self.scope)
 
     def literal(self, written: Expression) -> Any:
         """What an expression outside of resources says."""
@@ -141,18 +152,23 @@ class Plan:
     def _instances_of(self, block: Block) -> Iterator[Instance]:
         try:
             for key, each in self._turns(block):
-                values = self._values(block, {**self.scope, **each})
+                scope = {**self.scope, **each}
+                values = self._values(block, scope)
                 yield Instance(
                     mode=block.kind,
                     type=block.labels[0],
                     name=block.labels[1],
                     key=key,
                     values=values,
+                    lifecycle=self._lifecycle(block, scope),
                     needs=frozenset(resources(values) | self._after(block)),
                     where=block.where,
                 )
         except PermanentError as error:
             raise PermanentError(f"{block.where}, {'.'.join(block.labels)}: {error.error}", error.remedy) from error
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            what = f"{block.where}, {'.'.join(block.labels)}: a value is not what it is used as: {error}"
+            raise PermanentError(what, "Look at each.key, each.value, and what is handed to functions.") from error
 
     def _turns(self, block: Block) -> Iterator[tuple[str | int | None, Scope]]:
         if "for_each" in block.attributes:
@@ -173,8 +189,12 @@ class Plan:
             if inner.kind == "dynamic":
                 values.setdefault(inner.labels[0], []).extend(self._dynamic(inner, scope))
             elif inner.kind not in META:
-                values.setdefault(inner.kind, []).append(self._values(inner, scope))
+                # Only `backend "gcs"` has a label.
+                values.setdefault(".".join((inner.kind, *inner.labels)), []).append(self._values(inner, scope))
         return values
+
+    def _lifecycle(self, block: Block, scope: Scope) -> dict[str, Any]:
+        return {name: value for each in block.inside("lifecycle") for name, value in self._values(each, scope).items()}
 
     def _dynamic(self, block: Block, scope: Scope) -> Iterator[dict[str, Any]]:
         items = block.attributes["for_each"].value(scope)

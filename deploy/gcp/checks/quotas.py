@@ -27,8 +27,14 @@ class Room:
 
 def check(plan: Plan) -> Iterator[Finding]:
     """What a new project could not have."""
-    rooms = {each.address: _room(each) for each in plan.instances.values() if each.type in _SIZES}
-    cpus, gib = sum(room.cpus for room in rooms.values()), sum(room.gib for room in rooms.values())
+    rooms = []
+    for each in plan.instances.values():
+        try:
+            rooms += [_room(each)] if each.type in _SIZES else []
+        except (KeyError, TypeError, ValueError):
+            what = f"{each.address} does not say how many there may be, or with how many CPUs and how much memory"
+            yield Finding(check=CHECK, where=each.where, what=what)
+    cpus, gib = sum(room.cpus for room in rooms), sum(room.gib for room in rooms)
     if cpus > CLOUD_RUN_CPUS or gib > CLOUD_RUN_GIB:
         what = f"Cloud Run would take up to {cpus:g} CPUs and {gib:g} GiB"
         most = f"a new project has {CLOUD_RUN_CPUS:g} and {CLOUD_RUN_GIB:g}"

@@ -75,12 +75,21 @@ def check_arguments(plan: Plan, schema: Schema) -> Iterator[Finding]:
 
 def check_references(plan: Plan, schema: Schema) -> Iterator[Finding]:
     """What refers to nothing, or to what the provider does not tell."""
+    there = _there(plan)
     for instance in plan.instances.values():
         for path in sorted(instance.needs):
-            yield from _check_reference(path, instance.where, plan, schema)
+            yield from _check_reference(path, instance.where, there, schema)
     for name, output in plan.outputs.items():
         for path in sorted(output):
-            yield from _check_reference(path, f"output {name}", plan, schema)
+            yield from _check_reference(path, f"output {name}", there, schema)
+
+
+def _there(plan: Plan) -> dict[tuple[str, ...], set[str]]:
+    """The keys of the instances of everything that is in the files, as they stand in an address."""
+    there = {(each.kind, *each.labels): set[str]() for each in plan.blocks if each.kind in MODES}
+    for each in plan.instances.values():
+        there[each.mode, each.type, each.name].add(each.address.partition("[")[2].removesuffix("]"))
+    return there
 
 
 def _check_resource(block: Block, schema: Schema) -> Iterator[Finding]:
@@ -145,15 +154,16 @@ def _fits(value: Any, kind: str) -> bool:
     return isinstance(value, _KINDS[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
-def _check_reference(path: str, where: str, plan: Plan, schema: Schema) -> Iterator[Finding]:
+def _check_reference(
+    path: str, where: str, there: Mapping[tuple[str, ...], set[str]], schema: Schema
+) -> Iterator[Finding]:
     found = _PATH.match(path)
     if found is None:
         return
     mode, kind, name, key, attribute = found.groups()
     mode = mode or "resource"
-    instances = [each for each in plan.instances.values() if (each.mode, each.type, each.name) == (mode, kind, name)]
-    blocks = [each for each in plan.blocks if (each.kind, each.labels) == (mode, (kind, name))]
-    if not blocks or (key and not any(each.address.endswith(key) for each in instances)):
+    keys = there.get((mode, kind, name))
+    if keys is None or (key and key[1:-1] not in keys):
         yield Finding(check=CHECK, where=where, what=f"{found[0]} refers to nothing that is here")
     elif (
         attribute
