@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -40,5 +42,5 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing stays."""
-        for name in self._names:
-            self._storage.delete(self._bucket, name)
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(partial(self._storage.delete, self._bucket), self._names))
