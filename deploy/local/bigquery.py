@@ -1,9 +1,9 @@
 """bqemulator as it is, but for what costs much and serves nobody here.
 
-It asks the network for DuckDB's avro extension. It packs texts well, and slowly. It rewrites what is in a table whenever 16
-MB have been added, which is each drop. It copies whole tables: for time travel the one that rows are loaded into, and
-keeps the copies for a week; for a rollback each one that a transaction touches, so that a drop costs as much as all those
-before it. And a staging table, which is read once, is a copy of files that lie on the same disk.
+It asks the network for DuckDB's avro extension. It packs texts well, and slowly. It rewrites what is in a table
+whenever 16 MB have been added, which is each drop. It copies whole tables: for time travel the one that rows are
+loaded into, and keeps the copies for a week; for a rollback each one that a transaction touches, so that a drop costs
+as much as all those before it. And a staging table, which is read once, is a copy of files that lie on the same disk.
 """
 
 from __future__ import annotations
