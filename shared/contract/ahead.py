@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import cycle
 from types import TracebackType
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def one_ahead(steps: Iterator[T]) -> Iterator[T]:
@@ -18,6 +21,23 @@ def one_ahead(steps: Iterator[T]) -> Iterator[T]:
         while (step := coming.result()) is not end:
             coming = thread.submit(next, steps, end)
             yield step  # type: ignore[misc]  # It is not the end.
+
+
+def side_by_side(items: Iterator[T], workers: Sequence[Callable[[T], R]]) -> Iterator[tuple[T, R]]:
+    """Each item with what its worker makes of it, in order; the workers take turns, and work while one's is used."""
+    waiting: deque[tuple[T, Future[R]]] = deque()
+    with ThreadPoolExecutor(len(workers)) as threads:
+        for item, worker in zip(items, cycle(workers), strict=False):
+            waiting.append((item, threads.submit(worker, item)))
+            # A worker's turn comes again only when what it made before has been taken.
+            if len(waiting) == len(workers):
+                yield _made(*waiting.popleft())
+        while waiting:
+            yield _made(*waiting.popleft())
+
+
+def _made(item: T, making: Future[R]) -> tuple[T, R]:
+    return item, making.result()
 
 
 class Behind:

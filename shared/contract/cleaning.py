@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.contract.ahead import one_ahead
+from shared.contract.ahead import one_ahead, side_by_side
 from shared.contract.judging import Judge, connect
 from shared.contract.keys import key_columns
 from shared.contract.output import REJECTS, ROWS, HandOver, Output, rejects_schema, rows_schema
 from shared.contract.raw import reject_table, with_raw
 from shared.contract.reading import Block, Reader, open_file
 from shared.contract.refusal import Refusal
-from shared.contract.repeats import Repeats, among, repeated
+from shared.contract.repeats import Hashes, Repeats, among
 from shared.contract.source import Source
 from shared.contract.spec import ModelSpec
 from shared.contract.tally import Tally
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+# Two cores are busy with three, of which one waits until what it found is taken; each more is a block more in memory.
+JUDGES = 3
 # Bad rows that wait until it is said what is wrong with them.
 BAD_BYTES = 8 * 2**20
 
@@ -104,7 +106,7 @@ class _Cleaning:
 
     def run(self, beside: Executor) -> None:
         """Go through the file; what takes one core for a while is done beside it."""
-        again = beside.submit(repeated, self._key_hashes())
+        again = beside.submit(self._key_hashes().repeated)
         with self._rows.opened(), self._rejects.opened():
             self._go_through(again)
         try:
@@ -113,13 +115,17 @@ class _Cleaning:
             self._explain(refusal)
             raise
 
-    def _key_hashes(self) -> list[np.ndarray]:
-        names = [column.name for column in key_columns(self._spec)]
-        return [self._judge.key_hashes(block.rows).to_numpy() for block in one_ahead(self._reader.blocks(names))]
+    def _key_hashes(self) -> Hashes:
+        hashes, names = Hashes(), [column.name for column in key_columns(self._spec)]
+        for block in one_ahead(self._reader.blocks(names)):
+            hashes.add(self._judge.key_hashes(block.rows).to_numpy())
+        return hashes
 
     def _go_through(self, again: Future[np.ndarray]) -> None:
         repeats = Repeats(self._judge, self._spec)
-        for block, judged in one_ahead(self._judged()):
+        names = [column.name for column in self._spec.columns]
+        workers = [partial(_judged, judge) for judge in self._judges()]
+        for block, judged in side_by_side(one_ahead(self._reader.blocks(names)), workers):
             self._take(block, judged, again.result(), repeats)
         self._reject_bad()
         self._tally.duplicate = repeats.settle()
@@ -128,11 +134,9 @@ class _Cleaning:
         for table in repeats.rejected():
             self._reject(table)
 
-    def _judged(self) -> Iterator[tuple[Block, pa.Table]]:
-        """Each block and what is thought of it; who goes through them has the first judge for itself."""
-        judge = self._judge.another()
-        for block in one_ahead(self._reader.blocks([column.name for column in self._spec.columns])):
-            yield block, judge.judged(block.rows)
+    def _judges(self) -> list[Judge]:
+        """For blocks beside each other; who goes through what they made has the first one for itself."""
+        return [self._judge.another() for _ in range(JUDGES)]
 
     def _take(self, block: Block, judged: pa.Table, again: np.ndarray, repeats: Repeats) -> None:
         import numpy as np
@@ -190,3 +194,7 @@ class _Cleaning:
             rows_files=tuple(self._rows.files),
             rejects_files=tuple(self._rejects.files),
         )
+
+
+def _judged(judge: Judge, block: Block) -> pa.Table:
+    return judge.judged(block.rows)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_LINE_BYTES = 2**20
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 12 * 2**20
 _PIECE_BYTES = 2**18
 _LF, _CR, _COMMA, _QUOTE, _ASCII = 10, 13, 44, 34, 127
 

@@ -20,13 +20,37 @@ if TYPE_CHECKING:
 CONFLICT = "another row has the same key and other values"
 
 
-def repeated(hashes: Iterable[np.ndarray]) -> np.ndarray:
-    """The hashes that come more than once, in order."""
-    import numpy as np
+# So large a piece does not lie among the blocks that come and go, as many small ones would: none of them keeps a place.
+_FIRST_HASHES = 2**22
 
-    every = np.concatenate([*hashes, np.empty(0, np.uint64)])
-    every.sort()
-    return np.unique(every[1:][every[1:] == every[:-1]])
+
+class Hashes:
+    """8 bytes for each key of a file, in one piece."""
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._room, self._count = np.empty(_FIRST_HASHES, np.uint64), 0
+
+    def add(self, hashes: np.ndarray) -> None:
+        """Those of some rows."""
+        import numpy as np
+
+        end = self._count + len(hashes)
+        if end > len(self._room):
+            larger = np.empty(max(end, 2 * len(self._room)), np.uint64)
+            larger[: self._count] = self._room[: self._count]
+            self._room = larger
+        self._room[self._count : end] = hashes
+        self._count = end
+
+    def repeated(self) -> np.ndarray:
+        """Those that come more than once, in order."""
+        import numpy as np
+
+        every = self._room[: self._count]
+        every.sort()
+        return np.unique(every[1:][every[1:] == every[:-1]])
 
 
 def among(hashes: pa.ChunkedArray, wanted: np.ndarray) -> np.ndarray:
