@@ -5,7 +5,7 @@ locals {
   # all of them at once stay within what Cloud Run lends a new project: 20 CPUs and 40 GiB in a region. Cloud Run refuses a
   # service that could take more than that by itself, and turns requests away while all together take it.
   functions = {
-    # Ten million rows take a gigabyte: text is read in ranges, a Parquet file lies in memory beside 600 MB.
+    # Ten million rows take 1.0 GB as text, which is read in ranges, and 1.2 GB as Parquet, which lies in memory.
     preprocess = { memory = "2Gi", cpu = "2", requests = 1, most_instances = 3 }
     # Reads one drop, and the champion with scikit-learn.
     evaluate        = { memory = "2Gi", cpu = "1", requests = 1, most_instances = 4 }
