@@ -3,7 +3,8 @@
 # make everything else. Safe to repeat: what is unchanged stays as it is.
 #   PROJECT, REGION   where to
 #   YES=1             do not ask before something is changed
-#   PLAN=1            only say what would be changed; what a plan itself needs is made: three services, the state's bucket
+#   PLAN=1            only say what would be changed; the first time what a plan itself needs is made: three services,
+#                     Pub/Sub's own account, and the bucket of Terraform's state
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 HERE=deploy/gcp
@@ -40,7 +41,7 @@ prepare_project() {
   # Pub/Sub's own account, which Terraform grants things to: a new project may not have it yet, and the provider of this
   # version cannot ask for it.
   gcloud beta services identity create --service=pubsub.googleapis.com --project="$PROJECT"
-  has_state ||
+  has_state 2>/dev/null ||
     gcloud storage buckets create "gs://$STATE" --project="$PROJECT" --location="$REGION" \
       --uniform-bucket-level-access --public-access-prevention
   gcloud storage buckets update "gs://$STATE" --versioning
@@ -48,7 +49,7 @@ prepare_project() {
 
 # Where Terraform keeps its state: private, and with every version of it.
 has_state() {
-  gcloud storage buckets describe "gs://$STATE" --format="value(name)" >/dev/null 2>&1
+  gcloud storage buckets describe "gs://$STATE" --format="value(name)" >/dev/null
 }
 
 begin_terraform() {
@@ -107,7 +108,8 @@ up() {
   refuse_what_is_missing deploy
   "$PYTHON" -m deploy.gcp.package --out build/gcp
   name_image
-  prepare_project
+  # Who may only look can plan where something is deployed.
+  [ "${PLAN:-}" = 1 ] && has_state 2>/dev/null || prepare_project
   begin_terraform
   if [ "${PLAN:-}" = 1 ]; then
     run_terraform plan
@@ -124,7 +126,7 @@ down() {
   refuse_what_is_missing destroy
   "$PYTHON" -m deploy.gcp.package --out build/gcp >/dev/null
   name_image
-  has_state || stop "there is no gs://$STATE, so nothing is known of a deployment in $PROJECT."
+  has_state || stop "gs://$STATE, with all that is known of a deployment in $PROJECT, cannot be looked at: nothing is destroyed."
   begin_terraform
   # It refuses whatever is protected: deletion_protection in variables.tf.
   run_terraform destroy "$APPROVE"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,15 +39,16 @@ class _Drop:
     services: Services
     folder: Path
 
-    @property
+    @cached_property
     def source(self) -> Source:
         """The object's bytes; one range is on its way while the one before it is read."""
         return Source(lambda: one_ahead(self.stored.ranges()), self.folder / "file", self.stored.size_bytes)
 
     @property
     def name(self) -> str:
-        """What the object says it is; one that was packed on its way here is not named for that."""
-        return f"{self.event.name}.gz" if self.stored.gzipped else self.event.name
+        """What the object says it is; a text that was packed on its way here is not named for that."""
+        is_packed = self.stored.gzipped and self.event.name.lower().endswith(".csv")
+        return f"{self.event.name}.gz" if is_packed else self.event.name
 
 
 def prepare(event: DropReceived, services: Services) -> list[Event]:
@@ -57,12 +59,20 @@ def prepare(event: DropReceived, services: Services) -> list[Event]:
     """
     if event.bucket != (landing := services.settings.landing_bucket):
         raise PermanentError(f'drops land in the bucket "{landing}", not in "{event.bucket}".', "Drop the file there.")
-    stored = services.storage.stored(event.bucket, event.name, event.generation)
-    # Consoles make folders by writing an empty object whose name ends in a slash.
-    if event.name.endswith("/") and (stored is None or not stored.size_bytes):
+    if _is_folder_marker(event, services):
         return []
     check_name(event.name)
+    stored = services.storage.stored(event.bucket, event.name, event.generation)
     return [_prepared(event, catalog.model(event.model), stored, services)]
+
+
+def _is_folder_marker(event: DropReceived, services: Services) -> bool:
+    """Consoles make folders by writing an empty object whose name ends in a slash."""
+    if not event.name.endswith("/"):
+        return False
+    check_name(event.name.rstrip("/"))
+    stored = services.storage.stored(event.bucket, event.name, event.generation)
+    return stored is None or not stored.size_bytes
 
 
 def _prepared(event: DropReceived, spec: ModelSpec, stored: Stored | None, services: Services) -> Event:
@@ -127,7 +137,7 @@ def _quarantine(drop: _Drop, refusal: Refusal, staging: Staging) -> bool:
     """
     event, storage, bucket = drop.event, drop.services.storage, drop.services.settings.quarantine_bucket
     kept = f"{event.name}@{event.generation}"
-    if not storage.copy((event.bucket, event.name), event.generation, (bucket, kept)):
+    if not drop.stored.copy(bucket, kept):
         return False
     reason = {"error": refusal.error, "remedy": refusal.remedy, "rows": refusal.rows, "rejected": refusal.rejected}
     storage.create(bucket, f"{kept}.json", {"drop": event.name, "generation": event.generation, **reason})

@@ -29,14 +29,14 @@ def reconcile(event: ReconcileRequested, services: Services) -> list[Event]:
     # First: a training that has only not said so yet has ended.
     found: list[Event] = []
     done = [f"published what {folder} had decided" for folder in _adopt_outboxes(services)]
+    there = services.machines.there() if services.settings.has_machines else []
     requests = [*filter(None, map(services.desk.open_request, catalog.known_models()))]
     trained = [each for each in requests if services.ledger.is_done("train", each)]
     needed = [each for each in requests if each not in trained]
-    if services.settings.has_machines:
-        swept, kept = sweep({request.machine: request for request in needed}, services)
-        done += swept
-        # Somebody has to see to it, and the others need not wait for that.
-        found += [failure("reconcile", event, error) for error in kept]
+    swept, kept = sweep(there, {request.machine: request for request in needed}, services)
+    done += swept
+    # Somebody has to see to it, and the others need not wait for that.
+    found += kept
     asked = ask_again(trained, services)
     found += asked
     done += [f"asked once more for the verdict of {_told(each)}" for each in asked]

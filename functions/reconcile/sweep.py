@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from shared.adapters.machines import Machine
 from shared.errors import PassingError, PermanentError
-from shared.lifecycle.events import TrainingRequested
+from shared.lifecycle.events import StepFailed, TrainingRequested
 from shared.lifecycle.services import Services
 
 log = logging.getLogger(__name__)
+STEP = "reconcile"
 # A machine whose training has ended says goodbye, and deletes itself: for so long nobody minds it.
 GOODBYE_SECONDS = 600.0
 # It starts and gets its packages, and trains until its deadline; Compute Engine ends it by then, too.
@@ -20,17 +21,20 @@ START_SECONDS = 900.0
 QUIET_SECONDS = 600.0
 
 
-def sweep(needed: Mapping[str, TrainingRequested], services: Services) -> tuple[list[str], list[PermanentError]]:
+def sweep(
+    there: Sequence[Machine], needed: Mapping[str, TrainingRequested], services: Services
+) -> tuple[list[str], list[StepFailed]]:
     """Delete what is orphaned.
 
     Args:
+        there: the machines, as they were before the requests were read: what is launched in between is none's orphan.
         needed: the open requests, by the names of their machines.
 
     Returns:
-        What was deleted, and why; and why what should be is not.
+        What was deleted, and why; and for each that nobody may delete what people are told.
     """
-    swept, kept, seen = list[str](), list[PermanentError](), set[str]()
-    for machine in sorted(services.machines.there(), key=lambda each: -each.age_seconds):
+    swept, kept, seen = list[str](), list[StepFailed](), set[str]()
+    for machine in sorted(there, key=lambda each: -each.age_seconds):
         why = "it was there twice" if machine.name in seen else _why_deleted(machine, needed, services)
         if why:
             log.warning("Deleting %s %s: %s", machine.name, machine.place, why)
@@ -38,7 +42,7 @@ def sweep(needed: Mapping[str, TrainingRequested], services: Services) -> tuple[
                 services.machines.delete(machine)
                 swept.append(f"deleted {machine.name}, since {why}")
             except PermanentError as error:
-                kept.append(error)
+                kept.append(StepFailed(step=STEP, about=machine.name, error=error.error, remedy=error.remedy))
             except PassingError as error:
                 log.warning("%s stays until the next look: %s", machine.name, error)
         else:

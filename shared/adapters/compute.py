@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from google.api_core.retry import Retry
     from google.cloud import compute_v1
 
-log = logging.getLogger(__name__)
 LABEL = "tidewheel", "training"
 ANSWER_SECONDS, RETRY_SECONDS = 30.0, 20.0
 # An insertion is known to have failed, for want of machines, within seconds; the rest is looked at later.
@@ -161,15 +159,21 @@ class Compute:
             return operation.target_id if self._finish(zone, operation, "start a machine") else None
 
     def delete(self, zone: str, name: str) -> None:
-        """Delete an instance, and wait for it; that it is gone, or is being deleted, is as good."""
+        """Delete an instance, and wait for it; that it is gone is as good.
+
+        Raises:
+            Changing: it is being deleted, or made.
+        """
         try:
             with fates("delete a machine"):
                 operation = self._instances.delete_unary(
                     project=self._settings.project, zone=zone, instance=name, timeout=ANSWER_SECONDS
                 )
                 self._finish(zone, operation, "delete a machine")
-        except (Gone, Changing, Exists) as error:
-            log.info("%s in %s is deleted already: %s", name, zone, error)
+        except Gone:
+            return
+        except Exists as error:
+            raise Changing(f"{name} in {zone} is being changed: {error}") from error
 
     def _finish(self, zone: str, operation: compute_v1.Operation, what: str) -> bool:
         """Wait for an operation, and say whether it is done; of one that takes long, the reconciler sees the end."""

@@ -110,7 +110,7 @@ class ComputeMachines:
                 log.warning("%s has no machine for %s: %s", zone, name, error)
                 without[zone] = error
         if all(isinstance(each, NotOffered) for each in without.values()):
-            raise PermanentError(f"no zone has such machines: {without.popitem()[1].error}", "See machine_type, zones.")
+            raise PermanentError(f"no zone can have it: {without.popitem()[1].error}", "See machine_type and zones.")
         raise NoMachineNow(f"no zone has a machine to spare at the moment ({', '.join(without)}).")
 
     def _start(self, name: str, zone: str, instance: compute_v1.Instance) -> None:
@@ -120,7 +120,7 @@ class ComputeMachines:
             # By a request of ours whose answer was lost; or somebody else has taken the name.
             mine = [each for each in self._compute.instances() if (each.name, _zone(each)) == (name, zone)]
             if not mine:
-                raise OutOfStock(f"an instance of somebody else's is called {name} there.") from error
+                raise NotOffered(f"an instance of somebody else's is called {name} in {zone}.") from error
             self._note(name, mine)
             return
         if instance_id is None:

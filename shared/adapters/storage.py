@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,18 +57,43 @@ class Stored:
         """All bytes as they are stored, in ranges that are asked for one by one; the first is small.
 
         Raises:
-            PassingError: the generation is gone by now, or the storage is away.
+            PassingError: the generation is gone by now, the bytes came broken, or the storage is away.
         """
         from google.api_core.exceptions import NotFound, PreconditionFailed
+        from google_crc32c import Checksum
 
-        start, most = 0, FIRST_RANGE_BYTES
+        start, most, checksum = 0, FIRST_RANGE_BYTES, Checksum()
         while start < self.size_bytes:
             try:
                 read = self._range(start, min(start + most, self.size_bytes))
             except (NotFound, PreconditionFailed) as error:
                 raise PassingError(f"{self._blob} was replaced while it was read.") from error
+            checksum.update(read)
             yield read
             start, most = start + len(read), RANGE_BYTES
+        if b64encode(checksum.digest()).decode() != self._blob.crc32c:
+            raise PassingError(f"{self._blob} came otherwise than it is stored.")
+
+    @passing()
+    def copy(self, bucket: str, name: str) -> bool:
+        """Copy this generation to another bucket and name; False if it is gone."""
+        from google.api_core.exceptions import NotFound
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        here, there = self._blob, self._blob.client.bucket(bucket).blob(name)
+        there.content_type, there.content_encoding = here.content_type, here.content_encoding
+        token = None
+        try:
+            while True:
+                # A large one is copied in steps.
+                token, _, _ = there.rewrite(here, token, retry=DEFAULT_RETRY)
+                if token is None:
+                    return True
+        except NotFound:
+            if here.exists():
+                # It is the other bucket that is not there.
+                raise
+            return False
 
     @passing()
     def _range(self, start: int, end: int) -> bytes:
@@ -183,26 +209,6 @@ class Storage:
         except (NotFound, PreconditionFailed):
             return None
         return Stored(int(blob.size or 0), blob.content_encoding == "gzip", blob)
-
-    @passing()
-    def copy(self, source: tuple[str, str], generation: int, target: tuple[str, str]) -> bool:
-        """Copy one generation of a bucket's object to another bucket and name; False if that generation is gone."""
-        from google.api_core.exceptions import NotFound, PreconditionFailed
-        from google.cloud.storage.retry import DEFAULT_RETRY
-
-        here, there = (self._client.bucket(each[0]).blob(each[1]) for each in (source, target))
-        token = None
-        try:
-            while True:
-                # A large one is copied in steps.
-                token, _, _ = there.rewrite(here, token, if_source_generation_match=generation, retry=DEFAULT_RETRY)
-                if token is None:
-                    return True
-        except (NotFound, PreconditionFailed):
-            if self.stored(*source, generation):
-                # It is the other bucket that is not there.
-                raise
-            return False
 
     @passing()
     def delete(self, bucket: str, name: str, *, generation: int | None = None) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+# What cannot be read in order lies in the memory of a function (deploy/gcp/functions.tf), beside what cleaning takes.
+MOST_BYTES_HERE = 2**30
 Broken = tuple[int, bytes, str]
 
 
@@ -62,4 +64,8 @@ def open_file(source: Source, name: str, spec: ModelSpec) -> Reader:
     from shared.contract.parquet_reading import ParquetReader
 
     kind = kind_of(source, name)
-    return ParquetReader(source.file(), spec) if kind == "parquet" else CsvReader(source, kind, spec)
+    if kind != "parquet":
+        return CsvReader(source, kind, spec)
+    if size > MOST_BYTES_HERE:
+        raise Refusal(f"it is {size:,} bytes of Parquet; {MOST_BYTES_HERE:,} are the most.", "Split it, or write CSV.")
+    return ParquetReader(source.file(), spec)

@@ -28,6 +28,9 @@ class Source:
         """All bytes, in chunks of 1 MiB at most."""
         whole = None if self._digest else hashlib.sha256()
         for piece in self._pieces():
+            if len(piece) == self.size_bytes:
+                # A small one is here by now.
+                self._pieces = partial(iter, [piece])
             if whole:
                 whole.update(piece)
             yield from (piece[i : i + CHUNK_BYTES] for i in range(0, len(piece), CHUNK_BYTES))

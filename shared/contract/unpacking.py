@@ -31,7 +31,8 @@ def kind_of(source: Source, name: str) -> Kind:
     found: Kind = "gzip" if start.startswith(GZIP) else "parquet" if start.startswith(PARQUET) else "csv"
     if found != declared:
         raise Refusal(
-            f"the name ends as {_SAYS[declared]}, but the content is {_SAYS[found]}.", "Name it as what it is."
+            f"the name ends as {_SAYS[declared]}, but the content is {_SAYS[found]}.",
+            "Name it as what it is, or write it as the name says.",
         )
     return declared
 

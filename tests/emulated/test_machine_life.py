@@ -113,7 +113,7 @@ def versions(services: Services, event: TrainingRequested) -> list[Any]:
 
 
 def test_a_machine_trains_its_request_and_deletes_itself(
-    services: Services, cloud: Cloud, event: TrainingRequested, tmp_path: Path
+    services: Services, cloud: Cloud, event: TrainingRequested
 ) -> None:
     until_gone(cloud)
     said = log_of(services, event)
@@ -125,7 +125,7 @@ def test_a_machine_trains_its_request_and_deletes_itself(
 
 
 def test_a_machine_that_is_taken_back_hands_over_and_the_same_request_goes_on(
-    services: Services, cloud: Cloud, event: TrainingRequested, tmp_path: Path
+    services: Services, cloud: Cloud, event: TrainingRequested
 ) -> None:
     wait_for(lambda: "Pinned" in serial(cloud, 1))
     cloud.preempt(ZONE, event.machine)
@@ -140,7 +140,11 @@ def test_a_machine_that_is_taken_back_hands_over_and_the_same_request_goes_on(
 
 
 def test_a_machine_that_hangs_is_deleted_at_its_deadline_and_begun_again(
-    services: Services, cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    services: Services,
+    cloud: Cloud,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "faults/train.fitted").write_text("freeze")
     monkeypatch.setattr(machines_gcp, "MARGIN_SECONDS", 30)
@@ -156,7 +160,7 @@ def test_a_machine_that_hangs_is_deleted_at_its_deadline_and_begun_again(
 
 
 def test_a_machine_that_cannot_even_begin_says_why_and_deletes_itself(
-    services: Services, cloud: Cloud, tmp_path: Path, request: pytest.FixtureRequest
+    services: Services, cloud: Cloud, request: pytest.FixtureRequest
 ) -> None:
     items = cloud.templates["training"]["properties"]["metadata"]["items"]
     items[1]["value"] = f"gs://{ARTIFACTS}/no-such.zip"

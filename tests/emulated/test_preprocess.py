@@ -14,7 +14,7 @@ import pytest
 
 from functions.preprocess.staging import Staging
 from functions.preprocess.step import GONE, prepare
-from shared.adapters.storage import Storage, Stored
+from shared.adapters.storage import Stored
 from shared.contract.catalog import model
 from shared.contract.refusal import Refusal
 from shared.errors import PassingError, PermanentError
@@ -165,7 +165,7 @@ def test_a_folder_is_no_drop(services: Services) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["no_model/a.csv", "a.csv", f"{MODEL}/../a.csv", f"{MODEL}/a\n.csv", f"{MODEL}//a.csv"]
+    "name", ["", "/", "../", "no_model/a.csv", "a.csv", f"{MODEL}/../a.csv", f"{MODEL}/a\n.csv", f"{MODEL}//a.csv"]
 )
 def test_a_name_that_means_no_drop_is_refused(services: Services, name: str) -> None:
     with pytest.raises(PermanentError, match=r"no model|cannot be the name"):
@@ -232,6 +232,21 @@ def test_a_file_that_was_packed_on_its_way_is_what_its_name_says(services: Servi
     assert isinstance(prepared, DataPrepared) and prepared.accepted == 120
 
 
+@pytest.mark.parametrize(("name", "is_taken"), [("once.csv.gz", True), ("packed.parquet", False)])
+def test_what_is_called_otherwise_is_taken_by_its_name(services: Services, name: str, is_taken: bool) -> None:
+    bucket, name = services.settings.landing_bucket, f"{MODEL}/{name}"
+    blob = client().bucket(bucket).blob(name)
+    # Of a file that was packed before, many clients say so.
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(gzip.compress(trips(120, first=13_000).encode()))
+    event = DropReceived(bucket=bucket, name=name, generation=blob.generation)
+    if is_taken:
+        assert isinstance(prepare(event, services)[0], DataPrepared)
+    else:
+        with pytest.raises(Refusal, match=r"ends as Parquet, but the content is gzip\. Name it as what it is"):
+            prepare(event, services)
+
+
 def replace_meanwhile(services: Services, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write another generation of a drop once its third range is asked for."""
 
@@ -263,12 +278,12 @@ def test_a_file_that_is_replaced_while_it_is_read_is_left_to_its_next_generation
 def test_a_bad_file_that_is_replaced_before_it_is_kept_is_left_to_its_next_generation(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def replaced_first(storage: Storage, *asked: Any) -> bool:
+    def replaced_first(stored: Stored, *asked: str) -> bool:
         drop(services, event.name, "replaced\n")
-        return copy(storage, *asked)
+        return copy(stored, *asked)
 
-    copy = Storage.copy
-    monkeypatch.setattr(Storage, "copy", replaced_first)
+    copy = Stored.copy
+    monkeypatch.setattr(Stored, "copy", replaced_first)
     event = drop(services, f"{MODEL}/bad_and_moving.csv", "a,b\n1,2\n")
     [ignored] = prepare(event, services)
     assert isinstance(ignored, DropIgnored) and ignored.why == GONE

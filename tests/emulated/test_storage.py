@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import socket
 import threading
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from google.api_core.exceptions import NotFound
 
-from shared.adapters.storage import FIRST_RANGE_BYTES, Storage
+from shared.adapters.storage import FIRST_RANGE_BYTES, Storage, Stored
 from shared.errors import PassingError
 from tests.emulated.state_fixtures import BUCKET, SETTINGS
 
@@ -104,17 +105,43 @@ def test_a_connection_that_breaks_within_a_range_loses_nothing(
 
 
 def test_a_copy_is_of_one_generation(storage: Storage, tmp_path: Path) -> None:
-    generation = put(storage, tmp_path)
-    assert storage.copy((BUCKET, "large"), generation, (BUCKET, "kept"))
+    stored = storage.stored(BUCKET, "large", put(storage, tmp_path))
+    assert stored and stored.copy(BUCKET, "kept")
     found = storage.content(BUCKET, "kept")
     assert found and found[0] == CONTENT
     put(storage, tmp_path, b"other")
-    assert not storage.copy((BUCKET, "large"), generation, (BUCKET, "late"))
-    assert not storage.copy((BUCKET, "none"), generation, (BUCKET, "late"))
+    assert not stored.copy(BUCKET, "late")
+    storage.delete(BUCKET, "large")
+    assert not stored.copy(BUCKET, "late")
     assert storage.content(BUCKET, "late") is None
 
 
-def test_a_copy_into_no_bucket_is_no_object_that_is_gone(storage: Storage, tmp_path: Path) -> None:
+def test_a_copy_is_packed_as_the_object_is(storage: Storage) -> None:
+    blob = storage._client.bucket(BUCKET).blob("large")
+    blob.content_encoding = "gzip"
+    blob.upload_from_string(gzip.compress(b"a,b"), content_type="text/csv")
+    stored = storage.stored(BUCKET, "large", blob.generation)
+    assert stored and stored.gzipped and stored.copy(BUCKET, "kept")
+    kept = storage._client.bucket(BUCKET).get_blob("kept")
+    assert (kept.content_encoding, kept.content_type) == ("gzip", "text/csv")
+
+
+def test_bytes_that_came_otherwise_than_they_are_stored_are_noticed(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(stored: Stored, start: int, end: int) -> bytes:
+        read = original(stored, start, end)
+        return read if start else b"?" + read[1:]
+
+    original = Stored._range
     generation = put(storage, tmp_path)
+    monkeypatch.setattr(Stored, "_range", broken)
+    with pytest.raises(PassingError, match="came otherwise than it is stored"):
+        list(ranges(storage, generation))
+
+
+def test_a_copy_into_no_bucket_is_no_object_that_is_gone(storage: Storage, tmp_path: Path) -> None:
+    stored = storage.stored(BUCKET, "large", put(storage, tmp_path))
+    assert stored
     with pytest.raises(NotFound):
-        storage.copy((BUCKET, "large"), generation, ("tidewheel-test-no-bucket", "kept"))
+        stored.copy("tidewheel-test-no-bucket", "kept")

@@ -145,6 +145,36 @@ def test_a_machine_that_cannot_be_deleted_holds_up_nobody(
     assert told(services) == ["deleted train-one, since no request was open for it"]
 
 
+def test_each_machine_that_nobody_may_delete_is_told_of_once(
+    services: Services, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "GOODBYE_SECONDS", -1.0)
+    for request in (REQUEST, OTHER):
+        launch(request, services)
+        services.desk.close(request.model, request.request)
+    cloud.faults.denied = "instances.delete"
+    failed = reconcile(ASKED, services)
+    assert sorted(getattr(each, "about", "") for each in failed) == ["train-one", "train-two"]
+    assert len({each.identity for each in failed}) == 2
+    assert [each.identity for each in reconcile(ASKED, services)] == [each.identity for each in failed]
+
+
+def test_a_machine_that_is_launched_while_requests_are_read_is_nobodys_orphan(
+    services: Services, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_late(model: str) -> TrainingRequested | None:
+        found = read(model)
+        if model == "taxi_fare" and not cloud.instances:
+            launch(REQUEST, services)
+        return found
+
+    read = services.desk.open_request
+    monkeypatch.setattr(services.desk, "open_request", read_late, raising=False)
+    assert told(services) == []
+    assert where(cloud) == [("a", "train-one")]
+    assert services.storage.names(services.settings.state_bucket, "machines/train-one/unneeded") == []
+
+
 def test_launches_at_the_same_moment_keep_to_the_most_at_a_time(services: Services, cloud: Cloud) -> None:
     cloud.faults.slow_seconds = 0.2
     models = ["taxi_fare", "flight_delay"]

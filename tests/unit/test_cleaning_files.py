@@ -290,3 +290,10 @@ def test_a_broken_parquet_is_refused(clean: Cleaner, tmp_path: Path) -> None:
 def test_parquet_without_rows_or_with_too_many_bytes_is_refused(clean: Cleaner) -> None:
     clean.refuses(as_table([]), "no rows", name="a.parquet")
     clean.refuses(as_table(typed(500)), "bytes unpacked", spec(max_unpacked_bytes=500), "a.parquet")
+
+
+def test_parquet_that_would_not_lie_in_a_functions_memory_is_refused_before_it_is_here(tmp_path: Path) -> None:
+    source = Source(lambda: iter([b"PAR1"]), tmp_path / "file", 2 * 2**30)
+    with pytest.raises(Refusal, match=r"it is 2,147,483,648 bytes of Parquet; 1,073,741,824 are the most\. Split it"):
+        cleaning.clean(source, "a.parquet", spec(), drop="d", generation=1, into=tmp_path)
+    assert not (tmp_path / "file").exists()

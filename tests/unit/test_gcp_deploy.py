@@ -22,7 +22,7 @@ case "$*" in
   *"builds submit"*)
     echo x >>"$CALLS.builds"
     if [ "$(grep -c x "$CALLS.builds")" -le "${REFUSALS:-0}" ]; then echo "PERMISSION_DENIED" >&2; exit 1; fi ;;
-  *"buckets describe"*) exit "${NO_BUCKET:-0}" ;;
+  *"buckets describe"*) if [ "${NO_BUCKET:-0}" = 1 ]; then echo "ERROR: of gcloud" >&2; exit 1; fi ;;
   *"output -raw dataset"*) echo tidewheel ;;
   *print-access-token*) exit "${NOBODY:-0}" ;;
 esac
@@ -174,9 +174,16 @@ def test_a_plan_changes_nothing_but_makes_what_it_takes(deployment: Deployment) 
     assert not any(" apply " in call or "builds submit" in call for call in deployment.calls)
 
 
+def test_who_may_only_look_can_plan_where_something_is_deployed(deployment: Deployment) -> None:
+    assert deployment.run(PLAN="1").returncode == 0
+    assert not any(word in call for call in deployment.calls for word in ("enable", "create", "update", " apply "))
+
+
 def test_where_nothing_is_deployed_nothing_is_destroyed_or_made(deployment: Deployment) -> None:
     done = deployment.run("down", NO_BUCKET="1")
-    assert "no gs://demo-terraform, so nothing is known of a deployment in demo." in done.stderr
+    assert "gs://demo-terraform, with all that is known of a deployment in demo, cannot be looked at" in done.stderr
+    # Whether it is not there, or nobody may look, is gcloud's to say.
+    assert "ERROR: of gcloud" in done.stderr
     assert done.returncode == 2
     assert not any(word in call for call in deployment.calls for word in ("create", "enable", "update", "destroy"))
 

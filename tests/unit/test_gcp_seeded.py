@@ -44,6 +44,12 @@ def test_a_wrong_change_is_found(name: str, folder: Path, schema: Schema) -> Non
     assert any(seed["found"] in each for each in found), found
 
 
+@pytest.mark.parametrize("name", ["more.tf.json", "x.auto.tfvars", "terraform.tfvars", "topics_override.tf"])
+def test_a_file_that_terraform_reads_by_itself_is_found(name: str, folder: Path, schema: Schema) -> None:
+    (folder / name).write_text("{}" if name.endswith("json") else "")
+    assert f"{name}: Terraform reads it for every deployment" in str(next(check(folder, schema)))
+
+
 def test_a_resource_that_has_lost_a_grant_by_a_renamed_component_is_found(folder: Path, schema: Schema) -> None:
     text = (folder / "grants.tf").read_text()
     (folder / "grants.tf").write_text(text.replace('["preprocess", "evaluate", "promote"', '["evaluate", "promote"'))

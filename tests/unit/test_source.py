@@ -38,7 +38,7 @@ def test_all_bytes_come_in_chunks_whatever_the_pieces(tmp_path: Path, sizes: tup
 
 
 def test_the_digest_is_known_to_who_has_gone_through_them(tmp_path: Path) -> None:
-    elsewhere = Elsewhere()
+    elsewhere = Elsewhere(1_000)
     source = Source(elsewhere, tmp_path / "file", len(CONTENT))
     source.start()
     assert list(source.chunks()) and elsewhere.times == 2
@@ -71,3 +71,11 @@ def test_nothing_has_no_start_and_the_digest_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "here").touch()
     source = Source.on_disk(tmp_path / "here")
     assert source.start() == b"" and source.digest() == hashlib.sha256().hexdigest()
+
+
+def test_what_comes_in_one_piece_is_asked_for_once(tmp_path: Path) -> None:
+    elsewhere = Elsewhere(len(CONTENT))
+    source = Source(elsewhere, tmp_path / "file", len(CONTENT))
+    source.start()
+    assert b"".join(source.chunks()) == CONTENT and source.digest() == DIGEST
+    assert source.file().read_bytes() == CONTENT and elsewhere.times == 1

@@ -17,6 +17,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 
 def check(folder: Path, provider: Schema) -> Iterator[Finding]:
     """Everything that the checks find in a folder's files."""
+    yield from known.check_files(folder)
     plan = Plan.of(folder)
     refused = list(schema.check_arguments(plan, provider))
     yield from refused

@@ -6,20 +6,34 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 
 from deploy.gcp.checks.findings import Finding
 from deploy.gcp.checks.plan import MODES, Plan
 from deploy.gcp.checks.rules import FOLDER, FREE, rules, rules_of
-from deploy.gcp.checks.subjects import OPEN, Path, Subject, subjects
+from deploy.gcp.checks.subjects import OPEN, Subject, subjects
+from deploy.gcp.checks.subjects import Path as Place
 
 CHECK = "known"
+# Terraform's other language, values that it takes unasked, and what goes over all else.
+UNREAD = ("*.tf.json", "*.auto.tfvars*", "terraform.tfvars*", "*override.tf")
 BLOCKS = (*MODES, "locals", "output", "provider", "terraform", "variable")
 REMEDY = f"say in deploy/gcp/checks/policy/{FREE} why it does no harm, or in a policy beside it what it has to be"
+
+
+def check_files(folder: Path) -> Iterator[Finding]:
+    """What Terraform reads by itself, and no check here does."""
+    for file in sorted(file for pattern in UNREAD for file in folder.glob(pattern)):
+        what = "Terraform reads it for every deployment, and no check here does: say it in the other files"
+        yield Finding(check=CHECK, where=file.name, what=what)
 
 
 def check(plan: Plan) -> Iterator[Finding]:
     """Every kind of block, every type and every argument that is new here."""
     for block in plan.blocks:
+        if block.kind in MODES and "provider" in block.attributes:
+            what = "another provider may make it elsewhere, or as somebody else"
+            yield Finding(check=CHECK, where=block.where, what=what)
         if block.kind not in BLOCKS:
             what = f"a block {block.kind} can do what no check here looks at"
             yield Finding(check=CHECK, where=block.where, what=what)
@@ -39,7 +53,7 @@ def _check(subject: Subject) -> Iterator[Finding]:
             yield _finding(subject, f'"{".".join(path)}" of {resource} is not known here')
 
 
-def _begins(path: Path, ruled: set[Path]) -> bool:
+def _begins(path: Place, ruled: set[Place]) -> bool:
     """Whether a rule is about this, or about what it is in."""
     return any(path[:length] in ruled for length in range(1, len(path) + 1))
 
