@@ -26,7 +26,7 @@ class Versions:
 
     made: dict[int, tuple[Version, Loaded]] = field(default_factory=dict)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
-    done: dict[tuple[int, str], Evaluation] = field(default_factory=dict)
+    done: dict[tuple[int, str, int], Evaluation] = field(default_factory=dict)
     champion: int | None = None
 
     def warm_up(self) -> None:
@@ -107,13 +107,14 @@ class Versions:
         generation: int,
         metrics: Mapping[str, float],
         *,
+        epoch: int = 0,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        told = Evaluation(run=f"{version} on {drop}", metrics=dict(metrics), tags=dict(tags or {}))
-        self.done = {**self.done, (version, drop): told}
+        told = Evaluation(run=f"{version} on {drop}, {epoch}", metrics=dict(metrics), tags=dict(tags or {}))
+        self.done = {**self.done, (version, drop, epoch): told}
 
-    def evaluation(self, model: str, version: int, drop: str, generation: int) -> Evaluation:
-        return self.done[version, drop]
+    def evaluation(self, model: str, version: int, drop: str, generation: int, epoch: int = 0) -> Evaluation:
+        return self.done[version, drop, epoch]
 
     def champion_alias(self, _: str) -> int | None:
         return self.champion

@@ -125,6 +125,7 @@ def record(
         event.drop,
         event.generation,
         {**known, "rows": float(scored.rows), **metrics},
+        epoch=event.epoch,
         tags=tags,
     )
     crash.point("evaluate.recorded")

@@ -83,7 +83,7 @@ def decide_pending(event: ModelEvaluated, services: Services) -> list[Event]:
         return []
     spec, challenger, cause = catalog.model(event.model), event.challenger, by_person.cause(event)
     version = services.registry.version(event.model, challenger)
-    scored = services.registry.evaluation(event.model, challenger, event.drop, event.generation)
+    scored = services.registry.evaluation(event.model, challenger, event.drop, event.generation, event.epoch)
 
     def judge(standing: Standing) -> Decision:
         if standing.pending != challenger:

@@ -125,12 +125,16 @@ class Runs(Client):
         generation: int,
         metrics: Mapping[str, float],
         *,
+        epoch: int = 0,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """How a version did on a drop, as a run of its own; repeated, the newer numbers stand in the same run."""
-        key = _key(EVALUATION, drop, generation, version)
+        """How a version did on a drop, as a run of its own; repeated, the newer numbers stand in the same run.
+
+        An evaluation that somebody has asked for once more is another one: a decision may rest on the first.
+        """
+        key, again = _evaluation_key(version, drop, generation, epoch), f", evaluation {epoch + 1}" if epoch else ""
         which = f"tags.`{KEY}` = '{key}'"
-        named = {KIND: EVALUATION, KEY: key, "mlflow.runName": f"version {version} on {drop}"}
+        named = {KIND: EVALUATION, KEY: key, "mlflow.runName": f"version {version} on {drop}{again}"}
         named |= {"tidewheel.drop": drop, "tidewheel.generation": str(generation), "tidewheel.version": str(version)}
         with passing():
             there = self._runs(model, which)
@@ -144,14 +148,14 @@ class Runs(Client):
             self.log(run.info.run_id, metrics=metrics, tags=tags)
             self.client.set_terminated(run.info.run_id, "FINISHED")
 
-    def evaluation(self, model: str, version: int, drop: str, generation: int) -> Evaluation:
+    def evaluation(self, model: str, version: int, drop: str, generation: int, epoch: int = 0) -> Evaluation:
         """What `record_evaluation` has written.
 
         Raises:
             PermanentError: the version was not scored on that drop.
         """
         with passing():
-            found = self._runs(model, f"tags.`{KEY}` = '{_key(EVALUATION, drop, generation, version)}'")
+            found = self._runs(model, f"tags.`{KEY}` = '{_evaluation_key(version, drop, generation, epoch)}'")
         # One that goes on has some of the metrics at most.
         there = sorted((each for each in found if each.info.status == "FINISHED"), key=_age)
         if not there:
@@ -186,6 +190,10 @@ class Runs(Client):
 
 def _attempt(run: Run) -> int:
     return int(run.data.tags.get(ATTEMPT, "0"))
+
+
+def _evaluation_key(version: int, drop: str, generation: int, epoch: int) -> str:
+    return _key(EVALUATION, drop, generation, version, *([epoch] if epoch else []))
 
 
 def _key(*parts: object) -> str:

@@ -269,6 +269,16 @@ def test_an_evaluation_that_is_repeated_stays_one_run(registry: Registry, versio
     assert [run.data.metrics["mae"] for run in mine] == [2.0]
 
 
+def test_what_a_decision_rests_on_stays_when_the_drop_is_evaluated_once_more(registry: Registry, version: int) -> None:
+    drop = f"{NAME}/{uuid4().hex}.csv"
+    registry.record_evaluation(NAME, version, drop, 5, {"mae": 3.0})
+    first = registry.evaluation(NAME, version, drop, 5)
+    registry.record_evaluation(NAME, version, drop, 5, {"mae": 2.0}, epoch=1)
+    again = registry.evaluation(NAME, version, drop, 5, 1)
+    assert registry.evaluation(NAME, version, drop, 5) == first and again.run != first.run
+    assert (first.metrics["mae"], again.metrics["mae"]) == (3.0, 2.0)
+
+
 def test_an_evaluation_whose_answer_was_lost_stays_one_run(
     registry: Registry, version: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
